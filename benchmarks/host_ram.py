@@ -19,7 +19,7 @@ from tunedoctor.memory.host import (
     LIBRARIES,
     PROCESS,
     TRAINER,
-    Held,
+    RamBytes,
     loaded,
     merging,
     rows,
@@ -121,9 +121,9 @@ _GGUF_ENTRY = 4096
 """Of an entry of a GGUF file's vocabulary: gguf's reader keeps arrays for its text, score and type. Measured."""
 
 
-def loaded_gguf(elements: int, width: int, vocab: int, file: int) -> Held:
+def loaded_gguf(elements: int, width: int, vocab: int, file: int) -> RamBytes:
     """Return what a GGUF file of so many bytes takes: each tensor is written out in the model's type."""
-    return Held(elements * width + vocab * _GGUF_ENTRY, file)
+    return RamBytes(elements * width + vocab * _GGUF_ENTRY, file)
 
 
 def measured(argv: list[str]) -> Peaks:
@@ -220,13 +220,13 @@ class Place:
         load = loaded(elements, run.weight_bytes)
         mapped = load.mapped if method == "lora" and half else 0  # what trains is written over
         saved = elements * run.weight_bytes - mapped + 2 * state_bytes(shape, run)
-        most = max(load.there, peak(shape, run).total - WORKSPACES - mapped, saved)
+        most = max(load.resident, peak(shape, run).total - WORKSPACES - mapped, saved)
         argv = [
             self.python,
             str(TARGET / "trainer.py"),
             *(f"--{k}={v}" for k, v in told.items()),
         ]
-        held = Held(most + TRAINER, max(mapped, load.there + load.mapped - most))
+        held = RamBytes(most + TRAINER, max(mapped, load.resident + load.mapped - most))
         return process(argv, held)
 
     def merging(self) -> Setting:
@@ -238,9 +238,9 @@ class Place:
         )
 
 
-def process(argv: list[str], held: Held) -> Setting:
+def process(argv: list[str], held: RamBytes) -> Setting:
     """Return the setting of a process that holds something."""
-    return Setting(argv, PROCESS + held.there, LIBRARIES + held.mapped)
+    return Setting(argv, PROCESS + held.resident, LIBRARIES + held.mapped)
 
 
 def settings(place: Place) -> dict[str, Any]:
@@ -258,14 +258,14 @@ def settings(place: Place) -> dict[str, Any]:
         argv = place.child(
             "rows", model=place.model("small"), data=place.data(count, 500), target=str(TARGET)
         )
-        return process(argv, Held(rows(count * 500), 0))
+        return process(argv, RamBytes(rows(count * 500), 0))
 
     def merged() -> Setting:
         argv = place.child("merge", model=place.model("mid"), out=str(place.folder / "merged"))
         return process(argv, merging(mid, exact=False))
 
     return {
-        "imports": lambda: process(place.child("imports"), Held(0, 0)),
+        "imports": lambda: process(place.child("imports"), RamBytes(0, 0)),
         "load 64M bf16": lambda: place.loading("small", "bfloat16"),
         "load 64M bf16 as fp32": lambda: place.loading("small", "float32"),
         "load 1.3B bf16": lambda: place.loading("big", "bfloat16"),

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tunedoctor.memory.band import Band, Device, DeviceFit, band, fit, need
-from tunedoctor.memory.catalogue import named
+from tunedoctor.memory.catalogue import find_model
 from tunedoctor.memory.parameters import optimizer_name, parameters
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import STACKS, Run, Stack, changed, of_releases
@@ -108,7 +108,7 @@ def case_of(row: Row) -> Case | str:
     if "fp32/bf16 mixed" in (row.get("precision") or ""):
         return "encoder-decoder"
     try:
-        shape = named(row["model"])
+        shape = find_model(row["model"])
         case = Case(row, source_of(row), shape, _run(row, shape))
     except MemoryModelError as error:
         return str(error).partition(":")[0]

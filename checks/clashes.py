@@ -168,14 +168,14 @@ def _clash(unmet: api.Unmet, facts: api.Facts) -> _Clash:
     has = "no longer has" if unmet.too_new else "does not have yet"
     means = f"{owner} calls something that {unmet.name} {unmet.installed} {has}"
     if owner in CHECKS_AT_IMPORT:
-        means = f"import {owner} fails: '{unmet.wanted} is required for a normal functioning of this module'"
+        means = f"import {owner} fails: '{unmet.requirement} is required for a normal functioning of this module'"
         stops = True
     elif unmet.own_part:
         means = f"import {owner} fails: it accepts only its own release of {unmet.name}"
         stops = api.of_stack(owner, facts.packages)
     return _Clash(
         "error" if stops else "warning",
-        f"{owner} {unmet.owner.version} requires {unmet.wanted}, but {unmet.name} {unmet.installed} is installed",
+        f"{owner} {unmet.owner.version} requires {unmet.requirement}, but {unmet.name} {unmet.installed} is installed",
         means,
         {unmet.name: unmet.specifier},
         rests_on=frozenset({owner}),
@@ -287,7 +287,7 @@ def numpy_abi(facts: api.Facts) -> api.Finding | None:
         said=error,
         numpy=numpy,
         by=capped,
-        wanted=capped.wanted if capped else "numpy<2",
+        wanted=capped.requirement if capped else "numpy<2",
     )
 
 

@@ -272,13 +272,13 @@ def _from_declared(
 ) -> api.Finding:
     name = missing[0].name
     lacks = (
-        f"{unmet.owner.name} {unmet.owner.version} requires {unmet.wanted}, which is not installed"
+        f"{unmet.owner.name} {unmet.owner.version} requires {unmet.requirement}, which is not installed"
         for unmet in missing
     )
     return facts.worded(
         "/optional" if name in OPTIONAL else case,
         found=api.clauses(lacks),
-        cure=facts.pip("install", *(unmet.wanted for unmet in missing)),
+        cure=facts.pip("install", *(unmet.requirement for unmet in missing)),
         alone="" if missing[1:] else name,
         module=api.modules_of(name)[0],
     )

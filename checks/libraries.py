@@ -27,7 +27,7 @@ def cuda_library_missing(facts: api.Facts) -> api.Finding | None:
     stage = facts.runtime.stage("import torch")
     if not lost or (stage is not None and stage.outcome == "ok"):
         return None
-    requirements = [unmet.wanted for unmet in lost]
+    requirements = [unmet.requirement for unmet in lost]
     verb, by = "are" if requirements[1:] else "is", lost[0].owner.version
     return facts.worded(
         cure=facts.pip("install", *requirements), by=by, wanted=requirements, verb=verb
@@ -54,7 +54,9 @@ def _missing_from_error(
     else:
         usual, wheel_names = stem.partition("_")[0].lower(), api.table("probes")["wheel_of_library"]
         wheel = wheel_names.get(f"lib{stem}", f"nvidia-{usual}") + (f"-cu{own}" if own else "")
-        needed = [unmet.wanted for unmet in lost] or ([wheel] if own in ("11", "12") else ["torch"])
+        needed = [unmet.requirement for unmet in lost] or (
+            [wheel] if own in ("11", "12") else ["torch"]
+        )
         case, cure = "wheel", facts.pip("install", "--force-reinstall", *needed)
     what = f"import {package}" if package else "an import"
     return facts.worded(f"/{case}", "/stops", cure=cure, library=library, what=what, own=own)

@@ -138,7 +138,7 @@ def _mismatch(facts: api.Facts, name: str, version: str, pin: api.Unmet | None) 
         return f"{description}; this torch needs {name} {own}", own
     # a pin on another patch release of the same minor is harmless
     if pin is not None and not own:
-        return f"{description}; it requires {pin.wanted}", own
+        return f"{description}; it requires {pin.requirement}", own
     label_clash = _label_clash(facts, name, version)
     return (f"{description}: {label_clash}", own or version) if label_clash else None
 
@@ -218,7 +218,9 @@ def torch_too_old_for_library(
     elif declared:
         required, unmet = max(declared, key=lambda f: api.release(f[0].lstrip(">=")))
         owner, torch = unmet.owner, f"torch {unmet.installed}"
-        found = f"{owner.name} {owner.version} requires {unmet.wanted}, but {torch} is installed"
+        found = (
+            f"{owner.name} {owner.version} requires {unmet.requirement}, but {torch} is installed"
+        )
         means = f"{owner.name} calls something that {torch} does not have yet"
     elif requested := _requested_minimum(facts):
         error_text, required = requested

@@ -109,7 +109,7 @@ def mixed_cuda_wheels(
             packages, facts.interpreter, facts.host, facts.torch, ["torch"]
         )
         if not requirement.installed
-        and (pair := api.exact(requirement.wanted))
+        and (pair := api.exact(requirement.requirement))
         and pair[0].startswith("nvidia-")
     ]
     put = api.Install(pins=tuple(pins), reinstall=tuple(w.name for w in hurt))

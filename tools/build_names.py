@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tunedoctor.contracts.build import ENTRIES, WheelWorld, name_of, runs, wheels
-from tunedoctor.target.contracts.source import Source
-from tunedoctor.target.contracts.world import Place
+from tunedoctor.target.contracts.source import ParsedSource
+from tunedoctor.target.contracts.world import ModulePlace
 
 APART = (
     "tests",
@@ -46,7 +46,7 @@ LEAST = 3
 Names = frozenset[str]
 
 
-def modules_of(world: WheelWorld, top: str) -> Iterator[tuple[str, Place, Source]]:
+def modules_of(world: WheelWorld, top: str) -> Iterator[tuple[str, ModulePlace, ParsedSource]]:
     """Yield the modules of a package whose sources are readable, by name."""
     for file in world.below("/wheel"):
         parts = file.removeprefix("/wheel/").removesuffix(".py").split("/")

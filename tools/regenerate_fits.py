@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from tunedoctor.memory.band import ROOM, band, need
-from tunedoctor.memory.catalogue import named
+from tunedoctor.memory.catalogue import find_model
 from tunedoctor.memory.host import ram
 from tunedoctor.memory.overview import METHODS, SIZES
 from tunedoctor.memory.run import STACKS, Run
@@ -39,7 +39,7 @@ def tiers() -> tuple[Tier, ...]:
 
 
 def _tier(name: str) -> Tier:
-    shape = named(name)
+    shape = find_model(name)
     runs = (Run(method=method, seq=SEQ, optimizer="adamw_fused") for method in METHODS)
     cards = (need(band(shape, run)).safe / ROOM for run in runs)
     merging = ram(shape, Run(seq=SEQ, stack=STACKS["hf"])).merging_gib

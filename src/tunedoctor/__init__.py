@@ -55,7 +55,7 @@ __all__ = [
 _HOMES = {
     "ChatResult": ("core.chat", "ChatResult"),
     "Configuration": ("core.init", "Configuration"),
-    "DataReport": ("data.report", "Report"),
+    "DataReport": ("data.report", "DataReport"),
     "Difference": ("diagnosis.differences", "Difference"),
     "DoctorError": ("core.errors", "DoctorError"),
     "Environment": ("probes.environments", "Environment"),
@@ -128,7 +128,7 @@ if TYPE_CHECKING:
     from tunedoctor.core.triage import triage
     from tunedoctor.core.undo import states, undo, undo_project
     from tunedoctor.core.wheel import wheel
-    from tunedoctor.data.report import Report as DataReport
+    from tunedoctor.data.report import DataReport
     from tunedoctor.diagnosis.differences import Difference
     from tunedoctor.diagnosis.report import Report
     from tunedoctor.diagnosis.report import ReportFinding as Finding

@@ -12,7 +12,7 @@ from wrong_inputs import ROWS, hub, targets, tried
 from tunedoctor.core.init import HEADLINE, choose, starter
 from tunedoctor.core.scripts import trainer_source
 from tunedoctor.memory.band import Device
-from tunedoctor.memory.catalogue import named
+from tunedoctor.memory.catalogue import find_model
 
 SOURCE = trainer_source()
 TREE = ast.parse(SOURCE, feature_version=(3, 8))
@@ -30,7 +30,7 @@ def test_the_trainer_is_of_python_3_8_and_stands_alone():
 )
 @pytest.mark.parametrize("model", ["", "Llama-3.1-8B", "Qwen3-0.6B"])
 def test_a_starter_is_valid_and_its_comments_are_the_defaults(device, model):
-    chosen, why = choose(named(model) if model else None, device, {"rank": 64})
+    chosen, why = choose(find_model(model) if model else None, device, {"rank": 64})
     text = starter(chosen, why)
     (config,) = [n for n in TREE.body if isinstance(n, ast.ClassDef) and n.name == "Config"]
     fields = [n for n in config.body if isinstance(n, ast.AnnAssign) and n.value]

@@ -132,9 +132,9 @@ def test_any_bytes_are_answered():
             text[chance.randrange(len(text) or 1) : chance.randrange(len(text) + 1)] = (
                 chance.randbytes(chance.randrange(9))
             )
-        assert isinstance(source.parsed(bytes(text)), source.Source | None)
+        assert isinstance(source.parsed(bytes(text)), source.ParsedSource | None)
     told = source.parsed(whole)
-    assert "Source" in told.names, "the control: whole, it is read"
+    assert "ParsedSource" in told.names, "the control: whole, it is read"
 
 
 def test_nothing_of_the_target_is_run(tmp_path):

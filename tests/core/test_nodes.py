@@ -14,7 +14,7 @@ from tunedoctor import DoctorError, Interaction
 from tunedoctor.core.criteria import Criteria
 from tunedoctor.core.environment import choose_target
 from tunedoctor.core.nodes import NodeOptions, NodeTraining
-from tunedoctor.core.train import Refusal, TrainOptions, run_training
+from tunedoctor.core.train import TrainOptions, TrainRefusal, run_training
 from tunedoctor.facts import Target
 
 
@@ -31,9 +31,9 @@ class Recorder(Interaction):
 class RefusingLauncher:
     """Nodes that cannot train together."""
 
-    def start(self, stack: ExitStack, place: Target, words: Sequence[str]) -> Refusal:
+    def start(self, stack: ExitStack, place: Target, words: Sequence[str]) -> TrainRefusal:
         del stack, place, words
-        return Refusal(problems=("n1: Memory.total 4 GiB, 3 others 64 GiB",))
+        return TrainRefusal(problems=("n1: Memory.total 4 GiB, 3 others 64 GiB",))
 
     def run(self, command: Sequence[str], log: Path) -> int:
         raise AssertionError(f"{command} must not run, nor write {log}")

@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 from rows import rows
 
 from tunedoctor.data import survey as surveys
-from tunedoctor.data.examine import Asked, Tally, row
+from tunedoctor.data.examine import RowOptions, Tally, row
 from tunedoctor.data.repeats import Sketches, sketch
 from tunedoctor.data.report import DataFault
 from tunedoctor.data.rows import Good
-from tunedoctor.data.survey import Source, Survey
+from tunedoctor.data.survey import DataSource, Survey
 from tunedoctor.tables.secrets import kinds
 from tunedoctor.target.train_rows import faults_of as row_faults
 
 
 def survey(*files: tuple[Path, str]) -> Survey:
-    return Survey([Source(*one) for one in files], surveys.Asked())
+    return Survey([DataSource(*one) for one in files], surveys.SurveyOptions())
 
 
 def faults_of(path: Path, data: bytes) -> tuple[Survey, dict[str, DataFault]]:
@@ -157,7 +157,7 @@ def test_any_bytes_give_a_report_whose_counts_add_up(name, data):
 @given(JSON)
 def test_any_row_is_examined(value):
     found = Tally()
-    row(found, 1, value, kinds("data"), Asked(sampled=True))
+    row(found, 1, value, kinds("data"), RowOptions(sampled=True))
     assert found.rows + found.unreadable == 1
     assert sum(found.lengths.values()) == len(found.marks) == len(found.samples)
     assert found.learned <= found.tokens

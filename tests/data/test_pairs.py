@@ -7,7 +7,7 @@ import pytest
 
 from tunedoctor.data import survey as surveys
 from tunedoctor.data.report import DataFault
-from tunedoctor.data.survey import Source, Survey
+from tunedoctor.data.survey import DataSource, Survey
 from tunedoctor.target.train_rows import sample_of
 
 
@@ -59,7 +59,7 @@ def test_several_turns_that_both_answers_repeat_are_the_prompt():
 
 def faults_of(path: Path, rows: list[dict[str, object]]) -> dict[str, DataFault]:
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    found = Survey([Source(path, "train")], surveys.Asked())
+    found = Survey([DataSource(path, "train")], surveys.SurveyOptions())
     return {one.kind: one for one in found.faults()}
 
 

@@ -10,7 +10,7 @@ from trainers import done
 from typed import tool
 
 from tunedoctor.memory.band import relative_error
-from tunedoctor.memory.catalogue import named
+from tunedoctor.memory.catalogue import find_model
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.host import ram
 from tunedoctor.memory.run import STACKS, Run
@@ -52,7 +52,7 @@ def test_what_a_process_takes(name, tmp_path):
 )
 def test_what_8b_takes(run, loading, training, merging):
     stack = {"stack": STACKS[run["stack"]]} if "stack" in run else {}
-    found = ram(named("Llama-3.1-8B"), Run(**{**run, **stack}))
+    found = ram(find_model("Llama-3.1-8B"), Run(**{**run, **stack}))
     assert found.loading_gib == pytest.approx(loading, rel=0.02)
     assert found.training_gib == pytest.approx(training, rel=0.05)
     assert found.merging_gib == pytest.approx(merging, rel=0.02)

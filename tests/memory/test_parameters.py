@@ -12,7 +12,7 @@ from rows import words
 
 import tunedoctor
 from tunedoctor.memory.band import Device
-from tunedoctor.memory.catalogue import named
+from tunedoctor.memory.catalogue import find_model
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.family import KNOWN
 from tunedoctor.memory.fit_report import estimate_run, forecast, refusal, run_of
@@ -25,11 +25,11 @@ from tunedoctor.tables.small import models
 
 @pytest.mark.parametrize("row", models(), ids=lambda row: row.name)
 def test_counts_are_those_of_transformers_for_every_model_of_the_catalogue(row):
-    found = parameters(named(row.name))
+    found = parameters(find_model(row.name))
     guessed = "vision_config" in row.config
     assert found.total == pytest.approx(row.params, rel=0.01 if guessed else 0)
     assert sum(found[1:]) == found.total
-    assert all(named(name).name.endswith(f"(shape of {row.name})") for name in row.alike)
+    assert all(find_model(name).name.endswith(f"(shape of {row.name})") for name in row.alike)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_counts_are_those_of_transformers_for_every_model_of_the_catalogue(row):
     ],
 )
 def test_a_variant_has_the_shape_of_its_base(name, row, stored):
-    found = named(name)
+    found = find_model(name)
     assert found.name == (f"{name} (shape of {row})" if row else "meta-llama/Llama-3.1-8B")
     assert (found.stored, found.exact) == (stored, True)
 
@@ -63,7 +63,7 @@ def test_a_variant_has_the_shape_of_its_base(name, row, stored):
 )
 def test_what_fits_none_or_several_is_answered_with_near_names(name, near):
     with pytest.raises(MemoryModelError, match=near):
-        named(name)
+        find_model(name)
 
 
 KEYS = words("config")
@@ -153,7 +153,7 @@ def test_encoders_and_recurrences_are_refused_by_what_they_are():
         shape_of({**PLAIN, "model_type": "rwkv"})
 
 
-LLAMA = named("Llama-3.1-8B")
+LLAMA = find_model("Llama-3.1-8B")
 SMALL = (Device("card", "nvidia", 12.0),)
 LARGE = (Device("card", "nvidia", 80.0),)
 OPTIONS = ["method", "rank", "targets", "dora", "dropout", "max_length", "micro_batch", "batch", "optimizer",

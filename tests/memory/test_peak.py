@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from typed import tool
 
 from tunedoctor.memory.band import Device, band, fit, need
-from tunedoctor.memory.catalogue import named
+from tunedoctor.memory.catalogue import find_model
 from tunedoctor.memory.host import Prices, costs, speed
 from tunedoctor.memory.overview import SIZES, device_of, fits_well, largest, smallest
 from tunedoctor.memory.parameters import OPTIMIZERS
@@ -38,7 +38,7 @@ RUNS = st.builds(
 @settings(max_examples=200)
 @given(st.sampled_from(NAMES), RUNS)
 def test_terms_sum_to_the_peak_and_the_peak_is_the_highest_phase(name, run):
-    found = peak(named(name), run)
+    found = peak(find_model(name), run)
     assert sum(found.terms.values()) == found.total == max(found.phases.values())
     assert found.phases[found.phase] == found.total
     assert all(value > 0 for value in found.terms.values())
@@ -50,13 +50,13 @@ def test_terms_sum_to_the_peak_and_the_peak_is_the_highest_phase(name, run):
 )
 def test_more_of_anything_never_needs_less(name, run, what, more):
     larger = msgspec.structs.replace(run, **{what: getattr(run, what) + more})
-    assert peak(named(name), larger).total >= peak(named(name), run).total
+    assert peak(find_model(name), larger).total >= peak(find_model(name), run).total
 
 
 @settings(max_examples=100)
 @given(st.sampled_from(NAMES), RUNS)
 def test_the_band_holds_its_middle_and_an_unknown_stack_the_known_ones(name, run):
-    shape = named(name)
+    shape = find_model(name)
     found = band(shape, run)
     assert found.low <= found.middle <= found.high
     other = band(shape, msgspec.structs.replace(run, stack=STACKS["other"]))
@@ -76,7 +76,7 @@ def test_the_band_holds_its_middle_and_an_unknown_stack_the_known_ones(name, run
 )
 def test_traced_peaks(name, run, gib):
     """By the real model classes under torch's fake tensors, with Hugging Face's loss, 2048 tokens and rank 16."""
-    found = peak(named(name), Run(**run, stack=STACKS["hf"])).total
+    found = peak(find_model(name), Run(**run, stack=STACKS["hf"])).total
     assert found / GIB == pytest.approx(gib, rel=0.005)
 
 
@@ -85,7 +85,7 @@ def test_traced_peaks(name, run, gib):
     [*itertools.product(SIZES, ["lora", "qlora", "full"], [8, 16, 24, 80])],
 )
 def test_advice_fits_and_the_largest_run_is_the_last_that_does(name, method, size):
-    shape, device = named(name), Device("card", "nvidia", size)
+    shape, device = find_model(name), Device("card", "nvidia", size)
     run = Run(method=method, seq=4096, batch=4, checkpointing=False, stack=STACKS["hf"])
     changes = smallest(shape, run, device)
     if changes:
@@ -99,7 +99,7 @@ def test_advice_fits_and_the_largest_run_is_the_last_that_does(name, method, siz
 
 
 def test_what_lacks_memory_is_never_said_to_fit():
-    shape = named("Llama-3.1-8B")
+    shape = find_model("Llama-3.1-8B")
     for size in (4.0, 8.0, 12.0, 16.0, 24.0, 48.0, 80.0):
         found = fit(shape, Run(), Device("card", "nvidia", size))
         assert (found.margin_gib < 0) == (found.verdict == "doesn't fit")
@@ -108,12 +108,12 @@ def test_what_lacks_memory_is_never_said_to_fit():
 
 
 def test_a_card_that_others_use_has_only_what_is_free():
-    shape = named("Llama-3.1-8B")
+    shape = find_model("Llama-3.1-8B")
     assert fit(shape, Run(), Device("card", "nvidia", 24.0)).verdict == "fits"
     assert fit(shape, Run(), Device("card", "nvidia", 24.0, 12.0)).verdict == "doesn't fit"
 
 
-SHAPE = named("Llama-3.1-8B")
+SHAPE = find_model("Llama-3.1-8B")
 RUN = Run(method="qlora")
 OWN = device_of(cards_like("RTX 4090")[0])
 RENTED = device_of(cards_like("H100 80GB HBM3")[0])

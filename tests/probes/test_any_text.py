@@ -57,9 +57,9 @@ PROMISES: tuple[Callable[[str], object], ...] = (
     lambda text: all(one.name.startswith("uv.") for one in probed.in_uv_toml(text, "f")),
     lambda text: all("\0" not in line for line in interpreter.path_lines(text)),
     lambda text: all(value >= 0 for value in reading.fields(text).values()),
-    lambda text: nvidia.smi_table_said(ChildResult("exit", 1, text, text)).how in ("ok", "error", "nonsense"),
+    lambda text: nvidia.answer_of_smi_table(ChildResult("exit", 1, text, text)).how in ("ok", "error", "nonsense"),
     lambda text: isinstance(gpus.health(text), IntelHealth | Unknown),
-    lambda text: nvidia.nvml_said(ChildResult("exit", 0, text, "")).how in ("ok", "crashed", "error", "missing"),
+    lambda text: nvidia.answer_of_nvml(ChildResult("exit", 0, text, "")).how in ("ok", "crashed", "error", "missing"),
 )  # fmt: skip
 
 

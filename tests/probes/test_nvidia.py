@@ -18,13 +18,13 @@ from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Absent, NvidiaAnswer, NvidiaDriver, Unknown
 from tunedoctor.probes import nvml_child
-from tunedoctor.probes.nvidia import NVML, Limits, NvidiaFacts, World, look
+from tunedoctor.probes.nvidia import NVML, Limits, MachineFiles, NvidiaFacts, look
 from tunedoctor.system.programs import find_program
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "smi"
-NOTHING, ON_BUS = World(), World(gpus_on_bus=1)
+NOTHING, ON_BUS = MachineFiles(), MachineFiles(gpus_on_bus=1)
 DRIVER = NvidiaDriver(version="570.86.15", source="/sys/module/nvidia/version", open_module=True)
-LOADED = World(driver=DRIVER, library="570.86.15", gpus_on_bus=1, nodes=True)
+LOADED = MachineFiles(driver=DRIVER, library="570.86.15", gpus_on_bus=1, nodes=True)
 FAST = Limits(nvml=100.0, nvml_most=100.0, smi=100.0, all=200.0)
 """What answers at once does so within these, on a machine that is slow for all."""
 QUERY = 'case "$*" in *--query-gpu*)'
@@ -50,7 +50,7 @@ def compiled(folder: Path, *more: str) -> Path:
 
 
 def nvml(
-    world: World, folder: Path, mode: str, path: str = "", limits: Limits = FAST
+    world: MachineFiles, folder: Path, mode: str, path: str = "", limits: Limits = FAST
 ) -> tuple[NvidiaAnswer, *tuple[object, ...]]:
     """Look where the library in `folder` behaves as `mode` says."""
     environ = {"LD_LIBRARY_PATH": str(folder), "FAKE_NVML": mode, "PATH": path}
@@ -64,7 +64,9 @@ def smi(folder: Path, body: str) -> str:
     return str(plant(folder, {"nvidia-smi": f"#!/bin/sh\necho asked >> @root/log\n{body}\n"}))
 
 
-def ask(tmp_path: Path, body: str, world: World = NOTHING, limits: Limits = FAST) -> NvidiaFacts:
+def ask(
+    tmp_path: Path, body: str, world: MachineFiles = NOTHING, limits: Limits = FAST
+) -> NvidiaFacts:
     """Look where nvidia-smi is a script of `body`, and NVML is not there."""
     environ = {"PATH": f"{smi(tmp_path / 'bin', body)}:/bin:/usr/bin"}
     return look(world, tmp_path, environ, limits)

@@ -14,7 +14,7 @@ from typed import gone, until
 import tunedoctor
 from tunedoctor.facts import Absent, Runtime, Unknown
 from tunedoctor.probes.imports import errors
-from tunedoctor.probes.runtime import Line, Run, fold, runtime_of
+from tunedoctor.probes.runtime import ScriptLine, ScriptRun, fold, runtime_of
 from tunedoctor.system import child
 
 SCRIPT = Path(tunedoctor.__file__).parent / "target" / "start.py"
@@ -73,7 +73,7 @@ def test_targets_that_do_not_run():
 
 
 lines = st.builds(
-    Line,
+    ScriptLine,
     begin=st.sampled_from(["", "import torch", "init gpu"]),
     end=st.sampled_from(["", "import torch", "init gpu"]),
     ok=st.booleans(),
@@ -86,7 +86,7 @@ lines = st.builds(
 @given(st.lists(lines), st.lists(st.text()), st.text(), st.integers(0, 64))
 def test_any_telling_makes_a_fact(told, words, err, code):
     ended = child.ChildResult("signal", code, "", err, 1.0)
-    made = fold([Run(lines=tuple(told), ended=ended, words=tuple(words))])
+    made = fold([ScriptRun(lines=tuple(told), ended=ended, words=tuple(words))])
     assert len({s.name for s in made.stages}) == len(made.stages)
     errors(made)
 

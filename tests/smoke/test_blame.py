@@ -13,26 +13,34 @@ from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import CardSpeed, KernelLog, NodeSpeed, NvidiaGpu, NvidiaGpus, Smoke, Xid
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.probes.runtime import Line, Run
+from tunedoctor.probes.runtime import ScriptLine, ScriptRun
 from tunedoctor.render.screen import Screen
 from tunedoctor.render.smoke import render
 from tunedoctor.smoke.node import CARDS, TABLE, links_of, slow_stages
-from tunedoctor.smoke.result import Blame, SmokeRequest, SmokeResult, blames_of, build_result
+from tunedoctor.smoke.result import (
+    SmokeRequest,
+    SmokeResult,
+    StageFailure,
+    build_result,
+    failures_of,
+)
 from tunedoctor.smoke.stages import GpuReading, SmokePart, SmokeStage, run_part, stage, stages_of
 from tunedoctor.system.child import ChildResult
 from tunedoctor.tables.load import table
 
 
-def run_of(*lines: dict[str, Any], killed: bool = False, **more: Any) -> Run:
+def run_of(*lines: dict[str, Any], killed: bool = False, **more: Any) -> ScriptRun:
     """A run of the part "core" that printed these lines."""
     ended = ChildResult("signal", 9, "", "") if killed else ChildResult("exit", 1, "", "")
-    return Run(msgspec.convert(lines, tuple[Line, ...]), ended, **{"name": "core", **more})
+    return ScriptRun(
+        msgspec.convert(lines, tuple[ScriptLine, ...]), ended, **{"name": "core", **more}
+    )
 
 
-def blame_of(one: SmokeStage, *, strict: bool = False, machine: str = "") -> Blame:
+def blame_of(one: SmokeStage, *, strict: bool = False, machine: str = "") -> StageFailure:
     here = snapshot_of(machine) if machine else Snapshot({})
     before = diagnose(here, all_checks(()) if machine else ())
-    (blame,) = blames_of([one], before, before, strict=strict)
+    (blame,) = failures_of([one], before, before, strict=strict)
     return blame
 
 
@@ -271,7 +279,9 @@ def test_a_slow_card_is_blamed_shown_and_kept():
     lines += [
         {"end": f"card {c.device}", "ok": True, "data": msgspec.to_builtins(c)} for c in cards
     ]
-    run = Run(msgspec.convert(lines, tuple[Line, ...]), ChildResult("exit", 0, "", ""), name="node")
+    run = ScriptRun(
+        msgspec.convert(lines, tuple[ScriptLine, ...]), ChildResult("exit", 0, "", ""), name="node"
+    )
     assert [(one.ranks, one.arguments) for one in links_of(run)] == [(8, ())]
     hot = NvidiaGpu(index=1, name=H100, memory_total=80 << 30, throttle=("hw-thermal",))
     known, checks = Snapshot.of([NvidiaGpus(gpus=(hot,))]), all_checks(())

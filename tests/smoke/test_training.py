@@ -24,7 +24,7 @@ from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Runtime, SharedMemory, Smoke
 from tunedoctor.memory.peak import WORKSPACES
 from tunedoctor.model.snapshot import Snapshot, from_json
-from tunedoctor.probes.runtime import SCRIPT, Line, Run
+from tunedoctor.probes.runtime import SCRIPT, ScriptLine, ScriptRun
 from tunedoctor.smoke.result import SmokeRequest, SmokeResult, build_result, parts_of
 from tunedoctor.smoke.stages import SmokePart, run_part, stages_of
 from tunedoctor.system.child import ChildResult
@@ -224,12 +224,12 @@ def planted(server, tmp_path):
         argv = [SCRIPT, one.name, *limits, *one.arguments]
         code += PART.format(fault=fault, planted=PLANTED, argv=argv)
         ended = server(tmp_path, (), code, two=one.ranks > 1)
-        lines: list[Line] = []
+        lines: list[ScriptLine] = []
         for text in ended.out.splitlines():
             with suppress(msgspec.DecodeError):  # none of the script's
-                lines.append(msgspec.json.decode(text, type=Line))
+                lines.append(msgspec.json.decode(text, type=ScriptLine))
         end = ChildResult("signal" if ended.code < 0 else "exit", abs(ended.code), "", ended.err)
-        ran = Run(tuple(lines), end, name=one.name, ranks=one.ranks)
+        ran = ScriptRun(tuple(lines), end, name=one.name, ranks=one.ranks)
         checks = all_checks(()) if facts else ()
         return build_result([ran], asked, Snapshot.of(facts), checks, 1.0)[0]
 

@@ -7,7 +7,7 @@ from tunedoctor.cli.options import TERMINAL, aim
 from tunedoctor.cli.output import screen, write
 from tunedoctor.core.data import DataOptions, check_combinations, survey_data
 from tunedoctor.core.files import require_writable, write_file
-from tunedoctor.data.report import Report
+from tunedoctor.data.report import DataReport
 from tunedoctor.facts import Target
 from tunedoctor.render import data as screens
 from tunedoctor.render.html import BEGIN
@@ -42,7 +42,7 @@ def run_data(
     return 1 if report.verdict == "faults" else 0
 
 
-def _next(given: DataOptions, report: Report) -> tuple[NextStep, ...]:
+def _next(given: DataOptions, report: DataReport) -> tuple[NextStep, ...]:
     """Return what comes next."""
     if report.verdict == "faults":
         found, one = {one.kind for one in report.faults if one.severity == "error"}, report.files[0]

@@ -20,7 +20,7 @@ from tunedoctor.core.export import (
     files_to_write,
 )
 from tunedoctor.core.export import run_export as write_files
-from tunedoctor.core.trained import Trained, find_trained, size_of
+from tunedoctor.core.trained import TrainedModel, find_trained, size_of
 from tunedoctor.model.durations import about, export_seconds
 from tunedoctor.model.wording import megabytes
 
@@ -48,7 +48,7 @@ def run_export(arguments: command_options.ExportOptions) -> int:
 
 def _print_commands(
     arguments: command_options.ExportOptions,
-    trained: Trained,
+    trained: TrainedModel,
     files: ExportFiles,
     result: ExportResult,
 ) -> None:

@@ -10,12 +10,12 @@ from tunedoctor.cli.output import screen
 from tunedoctor.core import discovery
 from tunedoctor.core.errors import DoctorError, misuse
 from tunedoctor.core.hub import cached_model, offline
-from tunedoctor.core.init import InitOptions, Wanted
+from tunedoctor.core.init import InitOptions, TrainingChoice
 from tunedoctor.core.models import config_file
 from tunedoctor.core.preflight import check_model
-from tunedoctor.core.training_data import judged
+from tunedoctor.core.training_data import check_first_rows
 from tunedoctor.memory.band import Device, fit
-from tunedoctor.memory.catalogue import like, named
+from tunedoctor.memory.catalogue import find_model, like
 from tunedoctor.memory.fit_report import run_of
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.model.wording import megabytes
@@ -28,14 +28,14 @@ Choices = list[tuple[str, str]]
 """Answers that are offered, each with a note."""
 
 
-def ask_all(arguments: InitOptions, device: Device | None, sites: Sequence[str]) -> Wanted:
+def ask_all(arguments: InitOptions, device: Device | None, sites: Sequence[str]) -> TrainingChoice:
     """Return what options say, looked at; without --model or --data, ask for what none says.
 
     Raises EOFError, and KeyboardInterrupt for Ctrl-C; exits with 2 for a wrong option.
     """
 
     def data_of(text: str, _: Choices) -> str:
-        judged(text, arguments.columns, (sys.executable,))
+        check_first_rows(text, arguments.columns, (sys.executable,))
         return text
 
     asks, every = not (arguments.model and arguments.data), rows_of("goals", "goals", Goal)
@@ -53,7 +53,7 @@ def ask_all(arguments: InitOptions, device: Device | None, sites: Sequence[str])
         goal = _ask("What should it learn to do?", picked, "", _picked)
     if asks and not arguments.hours and device and device.tflops:
         hours = _ask("How many hours may it take?", [], "hours, or 0 for no limit", _hours)
-    return Wanted(
+    return TrainingChoice(
         model, data, next(goal_row for goal_row in every if goal_row.name == goal), float(hours)
     )
 
@@ -96,7 +96,7 @@ def _models(device: Device | None, sites: Sequence[str]) -> Choices:
     least = {"precision": "fp32"} if is_cpu else {"method": "qlora", "checkpointing": True}
     run = run_of({**least, "micro_batch": 1})
     for name in () if offline() else table("goals")["starters"]:
-        shape = named(name)
+        shape = find_model(name)
         many = parameters(shape).total
         if (name, "here") in rows or (is_cpu and many > table("goals")["most_on_cpu"]):
             continue

@@ -25,7 +25,7 @@ from packaging.version import Version
 from tunedoctor.model.versions import normalised
 from tunedoctor.system import workers
 from tunedoctor.tables.load import shipped
-from tunedoctor.target.contracts.look import Asked, follow, problem
+from tunedoctor.target.contracts.look import NeededName, follow, problem
 from tunedoctor.target.contracts.world import LARGEST, World
 
 ROOT = "/wheel"
@@ -62,7 +62,7 @@ class WheelWorld(World):
                 names_in_folder[path].add(name)
         self._listed = {folder: frozenset(names) for folder, names in names_in_folder.items()}
 
-    def there(self, package: str, _asked: str) -> bool:
+    def exists(self, package: str, _asked: str) -> bool:
         """Return whether a package is torch or the given one; a set contains both."""
         return package in ("torch", _asked)
 
@@ -82,10 +82,10 @@ class WheelWorld(World):
         return [path for path in self._files if path.startswith(start) and path.endswith(".py")]
 
 
-def asked_by(entries: dict[str, list[str]], modules: Iterable[str], wheel: Path) -> set[Asked]:
+def asked_by(entries: dict[str, list[str]], modules: Iterable[str], wheel: Path) -> set[NeededName]:
     """Return what a release asks of the modules that are known; file and line are left out."""
     world = WheelWorld(wheel)
-    needs: set[Asked] = set()
+    needs: set[NeededName] = set()
     for library, starts in entries.items():
         all_needs, cut, _ = follow(world, library, starts, time.monotonic() + MINUTES)
         if cut:
@@ -100,7 +100,7 @@ def asked_by(entries: dict[str, list[str]], modules: Iterable[str], wheel: Path)
     return needs
 
 
-def lacking(needs: list[Asked], wheel: Path) -> dict[Asked, str]:
+def lacking(needs: list[NeededName], wheel: Path) -> dict[NeededName, str]:
     """Return the requested names that a release lacks, in the form of rows."""
     world = WheelWorld(wheel)
     problems = {need: problem(world, need) for need in needs}
@@ -119,9 +119,9 @@ def runs(places: set[int]) -> list[list[int]]:
     return [list(pair) for pair in zip(firsts, lasts, strict=True)]
 
 
-Where = dict[str, dict[Asked, set[Version]]]
+Where = dict[str, dict[NeededName, set[Version]]]
 """Library -> what it asks -> releases that do."""
-Lacks = dict[tuple[str, str, Asked], set[Version]]
+Lacks = dict[tuple[str, str, NeededName], set[Version]]
 """Neighbour, the name as rows have it, what is asked -> releases that lack it."""
 
 
@@ -142,14 +142,14 @@ def of_rows(data: Any) -> tuple[Where, Lacks]:  # noqa: ANN401  a table
     return asks, lacks
 
 
-def asked_of(text: str) -> Asked:
+def asked_of(text: str) -> NeededName:
     """Return what a row names: "a.b:Name", "a.b", "a.b.Class(keyword"."""
     if "(" in text:
         function, _, keyword = text.partition("(")
         top, *names = function.split(".")
-        return Asked("", 0, top, tuple(names), keyword=keyword)
+        return NeededName("", 0, top, tuple(names), keyword=keyword)
     module, _, name = text.partition(":")
-    return Asked("", 0, module, (name,) if name else ())
+    return NeededName("", 0, module, (name,) if name else ())
 
 
 def extended(data: Any, folder: Path) -> Any:  # noqa: ANN401  a table

@@ -35,7 +35,7 @@ _Read = Callable[[str, str], bytes]
 """Location and metadata of a distribution -> its RECORD; empty where it has none."""
 
 
-class Line(msgspec.Struct, frozen=True):
+class LibraryResult(msgspec.Struct, frozen=True):
     """The result of the script for one library."""
 
     library: str
@@ -72,7 +72,7 @@ def look_at(
     )
     completed = child.run(argv, timeout=SECONDS + 10.0, stdin=request_text.decode())
     try:
-        lines = [msgspec.json.decode(row, type=Line) for row in completed.out.splitlines()]
+        lines = [msgspec.json.decode(row, type=LibraryResult) for row in completed.out.splitlines()]
     except (msgspec.DecodeError, RecursionError) as error:
         return Unknown(why=f"reading the imports failed: {error}"[:300])
     if not completed.ok and not lines:
@@ -101,7 +101,7 @@ def look_at(
 
 
 def _broken(
-    line: Line, sites: Sequence[str], packages: Packages, record: _Read
+    line: LibraryResult, sites: Sequence[str], packages: Packages, record: _Read
 ) -> Iterator[tuple[BrokenContract, tuple[tuple[str, str], ...]]]:
     """Yield the contracts in a line, each with (distribution, file) of damaged files.
 

@@ -51,7 +51,7 @@ class Unmet(NamedTuple):
     """The version that is there, "" where it is not installed."""
 
     @property
-    def wanted(self) -> str:
+    def requirement(self) -> str:
         """The requirement as text, such as "tokenizers>=0.22.0,<=0.23.0"."""
         return self.name + self.specifier
 

@@ -13,7 +13,7 @@ from tunedoctor.core.environment import choose_target, require_working
 from tunedoctor.core.errors import misuse
 from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.core.scripts import run_script, text_output
-from tunedoctor.core.trained import Trained, find_trained
+from tunedoctor.core.trained import TrainedModel, find_trained
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.facts import Target
 from tunedoctor.running.tail import Output
@@ -98,7 +98,7 @@ def chat(  # noqa: PLR0913  the options of the command
     return msgspec.structs.replace(result, answer=answer, error=error if result.status else "")
 
 
-def require_comparable(options: ChatOptions, trained: Trained) -> None:
+def require_comparable(options: ChatOptions, trained: TrainedModel) -> None:
     """Raise DoctorError if the base is asked for and the model has no adapter."""
     if options.compare and not trained.adapter:
         misuse(f"{options.out} contains no adapter to compare with its base", "leave --compare out")
@@ -106,7 +106,7 @@ def require_comparable(options: ChatOptions, trained: Trained) -> None:
 
 def run_chat(  # noqa: PLR0913  each is of one chat
     options: ChatOptions,
-    trained: Trained,
+    trained: TrainedModel,
     place: Target,
     criteria: Criteria,
     *,

@@ -24,7 +24,15 @@ from tunedoctor.core.training_data import Readers, columns_of, lacking, paths_of
 from tunedoctor.data import examine, survey
 from tunedoctor.data.files import split_of
 from tunedoctor.data.repeats import Spool
-from tunedoctor.data.report import Costs, Lengths, Report, RowShown, Written, described, rounded
+from tunedoctor.data.report import (
+    DataReport,
+    Lengths,
+    RowShown,
+    TrainingCosts,
+    Written,
+    described,
+    rounded,
+)
 from tunedoctor.data.rows import BadRowError, OneSideError, divide
 from tunedoctor.diagnosis.redaction import public as redacted
 from tunedoctor.diagnosis.redaction import this_identity
@@ -93,7 +101,7 @@ def check_data(  # noqa: PLR0913  the options of the command
     jobs: int = 0,
     target: Place = None,
     interaction: Interaction = SILENT,
-) -> Report:
+) -> DataReport:
     """Return what is wrong with training data: faulty lines, duplicates, leaks between splits, secrets, lengths.
 
     `files`, `valid` and `test`: files or folders of each split. `model`: count tokens with its tokenizer, in `target`,
@@ -125,7 +133,7 @@ def check_data(  # noqa: PLR0913  the options of the command
 
 def survey_data(
     given: DataOptions, choose: Callable[[], Target], interaction: Interaction = SILENT
-) -> Report:
+) -> DataReport:
     """Return the report of training data, redacted; `choose` returns the target. Raises DoctorError."""
     check_combinations(given)
     began, columns = time.perf_counter(), columns_of(given.columns)
@@ -142,8 +150,8 @@ def survey_data(
     with interaction.progress("reading") as progress:
         if all(source.path.suffix == ".jsonl" for source in sources):
             progress.total = size  # as long as what is read of them
-        rows = examine.Asked(given.near, bool(given.model), columns)
-        how = survey.Asked(rows, jobs, readers, progress.watch, progress.came)
+        rows = examine.RowOptions(given.near, bool(given.model), columns)
+        how = survey.SurveyOptions(rows, jobs, readers, progress.watch, progress.came)
         found = survey.Survey(sources, how, spool)
         if columns and all(file.read_as != columns for file in found.files):
             misuse(*lacking(sources[0].path.name, columns))
@@ -153,12 +161,12 @@ def survey_data(
         return redacted(report, this_identity())
 
 
-def _sources(given: DataOptions) -> list[survey.Source]:
-    found: dict[str, survey.Source] = {}
+def _sources(given: DataOptions) -> list[survey.DataSource]:
+    found: dict[str, survey.DataSource] = {}
     for names, split in ((given.files, ""), (given.valid, "valid"), (given.test, "test")):
         for name in names:
             for path in paths_of(name):
-                found[str(path)] = survey.Source(path, split_of(path, split))
+                found[str(path)] = survey.DataSource(path, split_of(path, split))
     return list(found.values())
 
 
@@ -169,7 +177,7 @@ def _outs(given: DataOptions) -> list[Path]:
     return [place, *([place.with_name(f"{place.stem}.eval{place.suffix}")] if given.split else [])]
 
 
-def _writable(given: DataOptions, sources: list[survey.Source]) -> None:
+def _writable(given: DataOptions, sources: list[survey.DataSource]) -> None:
     """Raise DoctorError if --convert would write over a file, or can't write."""
     for place in _outs(given) if given.convert else ():
         if place.suffix not in (".jsonl", ".ndjson"):
@@ -226,10 +234,10 @@ def _report(
     python: str,
     written: tuple[Written, ...],
     began: float,
-) -> Report:
+) -> DataReport:
     lengths, cost, counted = found.lengths(given.seq), None, None
     if lengths is not None and found.spool is not None:
-        counted = _counted(given, found, found.spool, python)
+        counted = _count_tokens(given, found, found.spool, python)
         lengths = _by_tokenizer(given, found.spool, counted, lengths) if counted else lengths
         cost = _costs(given, found, lengths)
     if lengths is not None and lengths.cut_rows and found.tallies:
@@ -237,7 +245,7 @@ def _report(
         found.tallies[0].fault("too-long-for-seq", 0, f"{share:.1%} of all tokens are cut off")
         found.tallies[0].seen["too-long-for-seq"] = lengths.cut_rows
     faults, seen = found.faults(), found.total("seen")
-    return Report(
+    return DataReport(
         verdict="faults" if any(one.severity == "error" for one in faults) else "clean",
         rows=sum(one.rows for one in found.files),
         faulty=sum(one.faulty for one in found.files),
@@ -256,9 +264,9 @@ def _report(
     )
 
 
-def _counted(
+def _count_tokens(
     given: DataOptions, found: survey.Survey, spool: Spool, python: str
-) -> "Counted | None":
+) -> "TokenCounts | None":
     """Count with the model's tokenizer, and note what its template refuses; None, with a note, if it fails."""
     why = "name the environment with --target"
     counted = count(python, given.model, spool, found.shown) if python else why
@@ -281,7 +289,7 @@ def _counted(
 
 
 def _by_tokenizer(
-    given: DataOptions, spool: Spool, counted: "Counted", estimate: Lengths
+    given: DataOptions, spool: Spool, counted: "TokenCounts", estimate: Lengths
 ) -> Lengths:
     rows = [one for i, one in enumerate(counted.rows) if str(i) not in counted.refused]
     if not rows:
@@ -300,7 +308,7 @@ def _by_tokenizer(
     )
 
 
-class Counted(msgspec.Struct, frozen=True):
+class TokenCounts(msgspec.Struct, frozen=True):
     """The output of the script."""
 
     rows: list[tuple[int, int, int]]
@@ -314,8 +322,8 @@ class Counted(msgspec.Struct, frozen=True):
 
 
 def count(
-    python: str, model: str, spool: Spool, shown: Sequence[survey.Shown] = ()
-) -> Counted | str:
+    python: str, model: str, spool: Spool, shown: Sequence[survey.SoundRow] = ()
+) -> TokenCounts | str:
     """Count the rows of a spool with an interpreter, and format the rows to show; return the reason if it fails."""
     first = [msgspec.json.encode((one.line, one.form, one.turns)) for one in shown]
     with scratch() as folder:
@@ -344,7 +352,7 @@ def count(
     if not ended.ok:
         return (ended.err.strip().splitlines()[-1:] or [ended.death])[0][:200]
     try:
-        found = msgspec.json.decode(said[0], type=Counted)
+        found = msgspec.json.decode(said[0], type=TokenCounts)
     except (msgspec.MsgspecError, IndexError):
         return "it returned no count"
     if not found.stopped and len(found.rows) != len(first) + len(spool.rows):
@@ -352,10 +360,10 @@ def count(
     refused = ((int(key) - len(first), why) for key, why in found.refused.items())
     theirs = {str(key): why for key, why in refused if key >= 0}
     rows = found.rows[len(first) :]
-    return Counted(rows, theirs, found.template, found.shown, found.stopped)
+    return TokenCounts(rows, theirs, found.template, found.shown, found.stopped)
 
 
-def _rows_shown(found: survey.Survey, counted: Counted | None) -> tuple[RowShown, ...]:
+def _rows_shown(found: survey.Survey, counted: TokenCounts | None) -> tuple[RowShown, ...]:
     written = counted.shown if counted else []
     shown: list[RowShown] = []
     for one, parts in zip_longest(found.shown, written, fillvalue=None):
@@ -373,7 +381,7 @@ def clipped(text: str) -> str:
     return text if len(text) <= _LONG else f"{text[: _LONG * 2 // 3]} … {text[-_LONG // 3 :]}"
 
 
-def _costs(given: DataOptions, found: survey.Survey, lengths: Lengths) -> Costs | None:
+def _costs(given: DataOptions, found: survey.Survey, lengths: Lengths) -> TrainingCosts | None:
     place, why = config_file(given.model), "the model has no config.json"
     if given.model != "-" and (place is None or place.is_file()):
         try:
@@ -384,7 +392,7 @@ def _costs(given: DataOptions, found: survey.Survey, lengths: Lengths) -> Costs 
     return None
 
 
-def _reckoned(given: DataOptions, found: survey.Survey, lengths: Lengths) -> Costs:
+def _reckoned(given: DataOptions, found: survey.Survey, lengths: Lengths) -> TrainingCosts:
     """Reckon a run over the rows. Raises MemoryModelError.
 
     Memory is that of the longest rows, as far as --seq lets them; time is that of all tokens, at the speed of rows of
@@ -406,7 +414,7 @@ def _reckoned(given: DataOptions, found: survey.Survey, lengths: Lengths) -> Cos
     if device is not None:
         short = msgspec.structs.replace(run, seq=max(1, round(mean)))
         pace = speed(shape, short, device.tflops, device.bandwidth_gb_s)
-    return Costs(
+    return TrainingCosts(
         model=one.model,
         method=run.method,
         seq=run.seq,

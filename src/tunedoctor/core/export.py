@@ -17,7 +17,7 @@ from tunedoctor.core.files import require_writable
 from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.core.run import RunResult
 from tunedoctor.core.scripts import run_script, text_output
-from tunedoctor.core.trained import Trained, find_trained, size_of
+from tunedoctor.core.trained import TrainedModel, find_trained, size_of
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.facts import Target
 from tunedoctor.model.wording import megabytes
@@ -121,7 +121,7 @@ def export(  # noqa: PLR0913  the options of the command
     return msgspec.structs.replace(export_result(trained, files, completed), error=error)
 
 
-def files_to_write(options: ExportOptions, trained: Trained) -> ExportFiles:
+def files_to_write(options: ExportOptions, trained: TrainedModel) -> ExportFiles:
     """Return the files to write. Raises DoctorError before any work if one cannot be written."""
     names = (options.merged, options.gguf, options.modelfile)
     files = ExportFiles(*(str(Path(p).expanduser().absolute()) if p else "" for p in names))
@@ -145,7 +145,7 @@ def files_to_write(options: ExportOptions, trained: Trained) -> ExportFiles:
 
 
 def run_export(  # noqa: PLR0913  each is of one export
-    trained: Trained,
+    trained: TrainedModel,
     files: ExportFiles,
     place: Target,
     criteria: Criteria,
@@ -171,7 +171,7 @@ def run_export(  # noqa: PLR0913  each is of one export
 
 
 def export_result(
-    trained: Trained, files: ExportFiles, completed: RunResult | None = None
+    trained: TrainedModel, files: ExportFiles, completed: RunResult | None = None
 ) -> ExportResult:
     """Return the result of an export; `ended` says how it went, None if there was nothing to write."""
     if completed and completed.status:
@@ -189,7 +189,7 @@ def export_result(
     )
 
 
-def _commands(trained: Trained, files: ExportFiles) -> Iterator[ExportCommand]:
+def _commands(trained: TrainedModel, files: ExportFiles) -> Iterator[ExportCommand]:
     """Yield the command of each program that can use what there is now."""
     model = files.merged or trained.model
     is_whole = bool(files.merged) or not (trained.adapter or trained.is_gguf)

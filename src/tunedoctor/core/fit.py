@@ -27,7 +27,7 @@ from tunedoctor.diagnosis.redaction import public as redacted
 from tunedoctor.diagnosis.redaction import this_identity
 from tunedoctor.facts import Packages, Target
 from tunedoctor.memory import overview
-from tunedoctor.memory.band import GIB, Band, Device, seen
+from tunedoctor.memory.band import GIB, Band, Device, device_fields
 from tunedoctor.memory.config import LARGEST, parsed
 from tunedoctor.memory.fit_report import FitReport, estimate_run, run_of
 from tunedoctor.memory.host import Prices, tokens_of
@@ -238,10 +238,10 @@ def estimate(
     `place` is where the libraries' releases are read; `tracing` returns the target that `exact` runs in.
     """
     with refusing(MemoryModelError, "doctor explain fit lists what MODEL can be"):
-        return _found(options, place, tracing, interaction)
+        return _report_or_table(options, place, tracing, interaction)
 
 
-def _found(
+def _report_or_table(
     given: FitOptions, place: Target, tracing: Callable[[], Target], interaction: Interaction
 ) -> FitReport | overview.Table:
     given, config = _configuration(given)
@@ -495,7 +495,7 @@ def traced(  # noqa: PLR0913  what is traced, and where
         phases={name: (size + WORKSPACES) / GIB for name, size in one.phases.items()},
         terms=found.terms | {"not in the formula": gib - found.peak_gib},
         notes=(*found.notes, note),
-        **seen(around, tuple(f.device for f in found.devices)),
+        **device_fields(around, tuple(f.device for f in found.devices)),
     )
 
 
@@ -539,7 +539,7 @@ def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
     return {
         **{name: getattr(run, name) for name in same},
         "config": config,
-        "targets": list(run.targets or _named(shape)),
+        "targets": list(run.targets or _adaptable_modules(shape)),
         "attention": run.attention if "attention" in kinds else "eager",
         "autocast": run.autocast,
         "loss": run.stack.loss,
@@ -555,7 +555,7 @@ def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
     }
 
 
-def _named(shape: Shape) -> tuple[str, ...]:
+def _adaptable_modules(shape: Shape) -> tuple[str, ...]:
     """Return the names of all modules that peft can adapt if it fails on all-linear; () if it does not fail."""
     every = (one for layer in shape.layers for one in layer.matrices if not one.refused)
     return tuple(dict.fromkeys(one.name for one in every)) if shape.named_targets else ()

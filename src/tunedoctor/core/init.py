@@ -16,7 +16,7 @@ from tunedoctor.core.environment import choose_target, take_snapshot
 from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.core.models import model_of, refuse_stdin
 from tunedoctor.core.preflight import INPUT, check_model, check_words, devices_of
-from tunedoctor.core.training_data import judged, paths_of
+from tunedoctor.core.training_data import check_first_rows, paths_of
 from tunedoctor.data.files import split_of
 from tunedoctor.facts import Smoke
 from tunedoctor.facts.clean import clean_text
@@ -58,7 +58,7 @@ class InitOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The file that the configuration will be written to."""
 
 
-class Wanted(NamedTuple):
+class TrainingChoice(NamedTuple):
     """A model, data and a goal, as options or answers say."""
 
     model: str
@@ -117,10 +117,12 @@ def init(  # noqa: PLR0913  the options of the command
     seen = take_snapshot(choose_target(target)) if snapshot is None else from_json(snapshot)
     check_model(options.model, reach=True)
     for option in filter(None, (options.data, options.eval_data)):
-        judged(option, options.columns, (sys.executable,))
+        check_first_rows(option, options.columns, (sys.executable,))
     goals = rows("goals", "goals", Goal)
     chosen = next(one for one in goals if one.name == (options.goal or goals[0].name))
-    return configure(options, Wanted(options.model, options.data, chosen, options.hours), seen)
+    return configure(
+        options, TrainingChoice(options.model, options.data, chosen, options.hours), seen
+    )
 
 
 def device_of(snapshot: Snapshot) -> Device | None:
@@ -128,7 +130,7 @@ def device_of(snapshot: Snapshot) -> Device | None:
     return max(devices_of(snapshot, {})[0], key=lambda one: one.usable, default=None)
 
 
-def configure(given: InitOptions, wanted: Wanted, snapshot: Snapshot) -> Configuration:
+def configure(given: InitOptions, wanted: TrainingChoice, snapshot: Snapshot) -> Configuration:
     """Return the configuration for a machine. Raises DoctorError if the trainer refuses it."""
     device = device_of(snapshot)
     values = {"model": wanted.model, "data": wanted.data, "out": given.out or _free_out()}

@@ -8,7 +8,7 @@ from tunedoctor.core.files import read_input
 from tunedoctor.core.hub import cached_model
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.memory.band import GIB, Device
-from tunedoctor.memory.catalogue import CutOffError, Head, head_of, named, shape_of_head
+from tunedoctor.memory.catalogue import CutOffError, Head, find_model, head_of, shape_of_head
 from tunedoctor.memory.config import LARGEST, parsed, shape_of
 from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.model.machine import gpus_of
@@ -50,7 +50,7 @@ def model_of(model: str) -> Shape:
     if path is None and (folder := cached_model(model)):
         return shape_of(parsed(read_input(str(folder / "config.json"), LARGEST)), model)
     if path is None:
-        return named(model)
+        return find_model(model)
     if path.suffix == ".gguf":
         with refusing(OSError, "name a .gguf file", f"{path} can't be read: "):
             head = gguf_head(path)

@@ -21,7 +21,7 @@ from tunedoctor.core.fleet import judge_for
 from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.core.preflight import Needed, needed
 from tunedoctor.core.scripts import LAUNCHER, TRAINER
-from tunedoctor.core.train import Refusal
+from tunedoctor.core.train import TrainRefusal
 from tunedoctor.facts import Target
 from tunedoctor.fleet import many, pytorchjob, ray, slurm
 from tunedoctor.fleet.job import TrainingJob, allocated_job, failed, met, on_ray
@@ -75,7 +75,7 @@ class NodeTraining:
 
     def start(
         self, stack: ExitStack, place: Target, words: Sequence[str]
-    ) -> Sequence[str] | Refusal:
+    ) -> Sequence[str] | TrainRefusal:
         """Return what starts the trainer on each node until `stack` ends, or why the nodes can't train together."""
         how, values, say = self._options, values_of(words), self._interaction.say
         gpus, by_ray = how.processes * (values.get("device") != "cpu"), how.ray is not None
@@ -89,7 +89,7 @@ class NodeTraining:
                 job = on_ray(*request) if by_ray else stack.enter_context(allocated_job(*request))
         say(f"{'the cluster' if by_ray else f'job {job.id}'} has {listed(job.names, 8)}")
         if how.check and (problems := self._problems(job, place.python, words, values)):
-            return Refusal(problems=tuple(problems))
+            return TrainRefusal(problems=tuple(problems))
         if by_ray:
             out = Path(str(values.get("out") or "out"))
             argv = ray.starts(job.id, job.names, gpus, out, how.wait)

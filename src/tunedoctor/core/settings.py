@@ -8,7 +8,7 @@ from tunedoctor.core.criteria import Criteria
 from tunedoctor.tables.config import Config, Settings, mirrors
 
 
-class Setting(msgspec.Struct, frozen=True):
+class EffectiveSetting(msgspec.Struct, frozen=True):
     """A setting in effect."""
 
     name: str
@@ -23,7 +23,7 @@ class EffectiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     schema: Literal["doctor.config/1"] = "doctor.config/1"
     file: str = ""
     """The file with the settings; "" if there is none."""
-    settings: tuple[Setting, ...] = ()
+    settings: tuple[EffectiveSetting, ...] = ()
 
 
 def effective_settings(settings: Settings, criteria: Criteria) -> EffectiveSettings:
@@ -37,9 +37,11 @@ def effective_settings(settings: Settings, criteria: Criteria) -> EffectiveSetti
     for name in ("fail_on", "unknown"):  # strict = true changes both
         if values[name] != getattr(criteria, name):
             values[name], places[name] = getattr(criteria, name), "strict"
-    effective = [Setting(name.replace("_", "-"), values[name], places[name]) for name in names]
+    effective = [
+        EffectiveSetting(name.replace("_", "-"), values[name], places[name]) for name in names
+    ]
     urls = [(str(name), url, settings.file) for name, url in settings.config.mirrors.items()]
     urls += [(name, mirror.url, mirror.place) for name, mirror in mirrors().items()]
-    effective += [Setting(f"mirrors.{name}", url, place) for name, url, place in urls]
-    effective += [Setting(rule.id, rule.said, settings.file) for rule in settings.rules]
+    effective += [EffectiveSetting(f"mirrors.{name}", url, place) for name, url, place in urls]
+    effective += [EffectiveSetting(rule.id, rule.said, settings.file) for rule in settings.rules]
     return EffectiveSettings(file=settings.file, settings=tuple(effective))

@@ -117,7 +117,7 @@ class Training(NamedTuple):
         return Path(str(self.values.get("out") or "out"))
 
 
-class Refusal(NamedTuple):
+class TrainRefusal(NamedTuple):
     """Why a training is not started: one of the three."""
 
     why: str = ""
@@ -131,7 +131,7 @@ class NodeLauncher(Protocol):
 
     def start(
         self, stack: ExitStack, place: Target, words: Sequence[str]
-    ) -> Sequence[str] | Refusal:
+    ) -> Sequence[str] | TrainRefusal:
         """Return what starts a command on each node until `stack` ends, or why the nodes can't train together."""
         ...
 
@@ -194,7 +194,7 @@ def run_training(  # noqa: PLR0913  each is of one training
     """
     training = read_training(options)
     began = time.time() - 1  # some file systems round times
-    ended: Refusal | RunResult
+    ended: TrainRefusal | RunResult
     try:
         if pods:
             from tunedoctor.core.pods import train_in_pods  # noqa: PLC0415  with it comes the fleet
@@ -215,7 +215,7 @@ def run_training(  # noqa: PLR0913  each is of one training
             raise ValueError("neither a target nor pods")
     except KeyboardInterrupt:
         ended = RunResult(_INTERRUPTED)
-    if isinstance(ended, Refusal):
+    if isinstance(ended, TrainRefusal):
         return TrainResult(
             end="refused",
             status=1,
@@ -247,7 +247,7 @@ def _train_here(  # noqa: PLR0913  each is of one training
     launcher: NodeLauncher | None,
     output: Output | None,
     interaction: Interaction,
-) -> Refusal | RunResult:
+) -> TrainRefusal | RunResult:
     """Train in the target, or with `launcher` in the target of each node."""
     log = training.out / "train.log"
     with ExitStack() as stack:
@@ -259,7 +259,7 @@ def _train_here(  # noqa: PLR0913  each is of one training
         require_libraries(snapshot, place.python, gguf=model.endswith(".gguf"))
         if launcher:
             on_nodes = launcher.start(stack, place, words)
-            if isinstance(on_nodes, Refusal):
+            if isinstance(on_nodes, TrainRefusal):
                 return on_nodes
             command = [*on_nodes, str(options.processes), *_trainer(snapshot, words)]
             return RunResult(launcher.run(command, log))
@@ -299,17 +299,17 @@ def _refusal(
     snapshot: Snapshot,
     criteria: Criteria,
     interaction: Interaction,
-) -> Refusal | None:
+) -> TrainRefusal | None:
     """Return why the training is not started; None if it can be. Says the forecast of a dry run."""
     if options.check:
         report = judge(snapshot, criteria)
         if any(one.severity == "error" for one in report.findings):
-            return Refusal(report=report)
+            return TrainRefusal(report=report)
     if options.merges:
         return None
     found = needed(snapshot, training.values, options.processes, os.environ)
     if found and found.why and options.check:
-        return Refusal(found.why)
+        return TrainRefusal(found.why)
     if found and options.is_trial:
         interaction.say(found.told)
     return None

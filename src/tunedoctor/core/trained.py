@@ -16,7 +16,7 @@ _LARGEST = 64 << 20
 _NAME = "name the folder of a run, an adapter or a model, or a .gguf file"
 
 
-class Trained(NamedTuple):
+class TrainedModel(NamedTuple):
     """A model that can be loaded."""
 
     model: str
@@ -32,7 +32,7 @@ class Trained(NamedTuple):
         return self.model.endswith(".gguf")
 
 
-def find_trained(name: str) -> Trained:
+def find_trained(name: str) -> TrainedModel:
     """Return the model that a name means: the folder of a run, an adapter or a model, or a .gguf file.
 
     Raises DoctorError if it cannot be loaded.
@@ -43,7 +43,7 @@ def find_trained(name: str) -> Trained:
             misuse(f"{name} is not a .gguf file", _NAME)
         with refusing((OSError, MemoryModelError), _NAME, f"{name}: "):
             gguf_head(place)
-        return Trained(str(place))
+        return TrainedModel(str(place))
     if not place.is_dir():
         misuse(f"there is no {name}", "doctor train writes its result to the folder out")
     final = place / "final"
@@ -52,14 +52,14 @@ def find_trained(name: str) -> Trained:
         misuse(f"{name} contains an unfinished run", way)
     place = final if final.is_dir() else place
     if not (place / "adapter_config.json").is_file():
-        return Trained(_model_folder(place))
+        return TrainedModel(_model_folder(place))
     adapter = read_json(place / "adapter_config.json")
     if not (place / "adapter_model.safetensors").is_file():
         misuse(
             f"{place} contains no adapter_model.safetensors", "train again, or download it again"
         )
     rank = adapter.get("r")
-    return Trained(
+    return TrainedModel(
         _base_of(adapter.get("base_model_name_or_path"), place),
         str(place),
         rank if isinstance(rank, int) else 0,

@@ -16,7 +16,7 @@ from tunedoctor.core.environment import announce_start
 from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.data.files import ENDINGS, FORMS, ending, files_in, open_file, split_of
-from tunedoctor.data.rows import BadRowError, Good, said, write
+from tunedoctor.data.rows import BadRowError, Good, columns_text, write
 from tunedoctor.facts import Target
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.wording import listed, many
@@ -140,7 +140,7 @@ def as_lines(  # noqa: PLR0913  each is of the training
 ) -> Path:
     """Return the file itself if it is JSON Lines with known columns, else `place`, converted from the files."""
     try:
-        _named(name, files, columns, pythons)
+        _require_columns(name, files, columns, pythons)
         if len(files) == 1:
             rows = Good(files[0], columns, pythons)
             if rows.rows.opened.plain and not rows.columns:
@@ -153,16 +153,18 @@ def as_lines(  # noqa: PLR0913  each is of the training
         misuse(f"{place} can't be written: {error.strerror or error}", "set out to another folder")
 
 
-def judged(name: str, columns: str, pythons: Iterable[str]) -> None:
+def check_first_rows(name: str, columns: str, pythons: Iterable[str]) -> None:
     """Read the first rows of each file of data. Raises DoctorError if one can't be trained on."""
     files, named_ones = paths_of(name), columns_of(columns)
     with refusing(BadRowError, f"doctor data {shlex.quote(name)} lists all faults"):
-        _named(name, files, named_ones, pythons)
+        _require_columns(name, files, named_ones, pythons)
         for path in files:
             _judge(Good(path, named_ones, pythons))
 
 
-def _named(name: str, files: list[Path], columns: dict[str, str], pythons: Iterable[str]) -> None:
+def _require_columns(
+    name: str, files: list[Path], columns: dict[str, str], pythons: Iterable[str]
+) -> None:
     """Exit with 2 if no file has the requested columns."""
     if columns and all(Good(one, columns, pythons).columns != columns for one in files):
         misuse(*lacking(name, columns))
@@ -204,7 +206,7 @@ def _converted(
     for file in made:
         text = f"{many(file.count, 'row')} of {file.path}"
         if file.columns not in ({}, columns):
-            guess = said(file.columns)
+            guess = columns_text(file.columns)
             text += f", read as {guess}: this is a guess; --columns NAME=COLUMN,… sets others"
         interaction.say(f"{place} has {clean_text(text)}")
     return place

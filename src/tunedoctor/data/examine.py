@@ -122,7 +122,7 @@ class Tally:
         self.lengths.update(other.lengths)
 
 
-class Asked(NamedTuple):
+class RowOptions(NamedTuple):
     """Options that say what to look for in a row."""
 
     near: bool = True
@@ -132,12 +132,12 @@ class Asked(NamedTuple):
     """The file's columns by the names that they have here, where these differ."""
 
 
-def block(data: bytes, first: int, asked: Asked) -> Tally:
+def block(data: bytes, first: int, asked: RowOptions) -> Tally:
     """Examine complete lines of JSON Lines; `first` is the number of the first one. b"": a line that is too long."""
     return part(lines_of(data, first), rules_for(data), asked)
 
 
-def part(rows: Iterable[Element], rules: tuple[SecretKind, ...], asked: Asked) -> Tally:
+def part(rows: Iterable[Element], rules: tuple[SecretKind, ...], asked: RowOptions) -> Tally:
     """Examine some rows, and what could not be read as one."""
     found = Tally()
     for one in rows:
@@ -156,7 +156,7 @@ def part(rows: Iterable[Element], rules: tuple[SecretKind, ...], asked: Asked) -
 
 
 def row(
-    found: Tally, number: int, value: object, rules: tuple[SecretKind, ...], asked: Asked
+    found: Tally, number: int, value: object, rules: tuple[SecretKind, ...], asked: RowOptions
 ) -> None:
     """Examine one row."""
     if not isinstance(value, dict):
@@ -243,7 +243,7 @@ def _count_pair(found: Tally, sample: train_rows.Sample, *, is_sound: bool) -> N
         found.rejected += bad
 
 
-def _measure(found: Tally, number: int, sample: train_rows.Sample, asked: Asked) -> str:
+def _measure(found: Tally, number: int, sample: train_rows.Sample, asked: RowOptions) -> str:
     turns = sample.turns
     # halves of characters can't be written as UTF-8
     parts = [text.encode("utf-8", "surrogatepass") for _, text in turns]

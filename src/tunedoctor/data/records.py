@@ -369,7 +369,7 @@ def _lines(blocks: Iterable[bytes]) -> Iterator[str]:
 def table_rows(path: Path, pythons: Iterable[str]) -> Iterator[Element]:
     """Yield rows, read by the first of some interpreters that has pyarrow. Raises NoReaderError, OSError."""
     left, room = iter(pythons), AT_ONCE
-    python, told = next(left, ""), _Told(0, ended=False)
+    python, told = next(left, ""), _ReaderReply(0, ended=False)
     with scratch() as folder:
         part = Path(folder) / "rows.jsonl"
         while not told.ended:
@@ -391,9 +391,9 @@ def table_rows(path: Path, pythons: Iterable[str]) -> Iterator[Element]:
             with part.open("rb") as file:
                 for number, line in enumerate(file, told.next + 1):
                     yield Element(number, _decode(line))
-            told, room = msgspec.json.decode(said, type=_Told), min(2 * room, AT_MOST)
+            told, room = msgspec.json.decode(said, type=_ReaderReply), min(2 * room, AT_MOST)
 
 
-class _Told(msgspec.Struct):
+class _ReaderReply(msgspec.Struct):
     next: int
     ended: bool

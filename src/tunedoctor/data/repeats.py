@@ -29,7 +29,7 @@ ROOM = 24 << 20
 ROWS = 20_000
 
 
-class Place(NamedTuple):
+class RowPlace(NamedTuple):
     """A row, by its file's number and its line."""
 
     file: int
@@ -58,8 +58,8 @@ def sketch(data: bytes) -> bytes:
     return array("I", [v & 0xFFFFFFFF for v in pairs]).tobytes() if len(pairs) == SKETCH else b""
 
 
-def _place(packed: int) -> Place:
-    return Place(packed >> _LINE_BITS, packed & ((1 << _LINE_BITS) - 1))
+def _place(packed: int) -> RowPlace:
+    return RowPlace(packed >> _LINE_BITS, packed & ((1 << _LINE_BITS) - 1))
 
 
 class Digests:
@@ -80,12 +80,12 @@ class Digests:
             at = (at + 1) & mask
         return at
 
-    def get(self, digest: int) -> Place | None:
+    def get(self, digest: int) -> RowPlace | None:
         """Return where a digest was seen first, or None."""
         at = self._slot(digest or 1)
         return _place(self._places[at]) if self._keys[at] else None
 
-    def first(self, digest: int, file: int, line: int) -> Place | None:
+    def first(self, digest: int, file: int, line: int) -> RowPlace | None:
         """Return where a digest was seen first; if it is new, store it and return None."""
         key = digest or 1
         at = self._slot(key)
@@ -123,7 +123,7 @@ class Sketches:
         """Count the rows that are kept."""
         return min(self.rows, KEPT)
 
-    def like(self, sketch: bytes, file: int, line: int) -> Place | None:
+    def like(self, sketch: bytes, file: int, line: int) -> RowPlace | None:
         """Return an earlier row that is very similar; store this one if there is none."""
         tried = 0
         for value in _LEAST(sketch):

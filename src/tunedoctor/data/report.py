@@ -116,7 +116,7 @@ class Leak(msgspec.Struct, frozen=True):
     rows: int
 
 
-class Costs(msgspec.Struct, frozen=True, kw_only=True):
+class TrainingCosts(msgspec.Struct, frozen=True, kw_only=True):
     """Estimated steps, time and memory of a training on these rows, by the formulas of `doctor fit`."""
 
     model: str
@@ -138,7 +138,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     hours_high: float | None
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class DataReport(msgspec.Struct, frozen=True, kw_only=True):
     """The result that `doctor data --format json` prints."""
 
     schema: Literal["doctor.data/1"] = "doctor.data/1"
@@ -156,7 +156,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """None where they were not looked for."""
     leaks: tuple[Leak, ...]
     lengths: Lengths | None
-    costs: Costs | None = None
+    costs: TrainingCosts | None = None
     rows_shown: tuple[RowShown, ...] = ()
     written: tuple[Written, ...] = ()
     notes: tuple[str, ...] = ()

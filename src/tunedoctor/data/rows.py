@@ -36,7 +36,7 @@ from tunedoctor.target.train_rows import (
 )
 
 
-class Kind(msgspec.Struct, frozen=True):
+class FaultKind(msgspec.Struct, frozen=True):
     """A kind of fault: `what` follows a count of lines or rows, `one` a single place."""
 
     severity: Severity
@@ -45,7 +45,7 @@ class Kind(msgspec.Struct, frozen=True):
     one: str = ""
 
 
-KINDS = msgspec.convert(table("data_faults")["kinds"], dict[str, Kind])
+KINDS = msgspec.convert(table("data_faults")["kinds"], dict[str, FaultKind])
 
 
 def unread(error: OSError) -> tuple[str, str]:
@@ -197,7 +197,7 @@ def guess(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
     return {side: name for side, name in found.items() if side != "text" or len(found) == 1}
 
 
-def said(columns: dict[str, str]) -> str:
+def columns_text(columns: dict[str, str]) -> str:
     """Return columns as --columns takes them."""
     return ",".join(f"{name}={column}" for name, column in columns.items())
 

@@ -12,7 +12,7 @@ import msgspec
 
 from tunedoctor.data import examine
 from tunedoctor.data.examine import SHOWN, Mark, Tally, rules_for
-from tunedoctor.data.repeats import Digests, Place, Sketches, Spool
+from tunedoctor.data.repeats import Digests, RowPlace, Sketches, Spool
 from tunedoctor.data.report import DataFault, DataFile, Leak, LeakKind, Lengths, Spot, described
 from tunedoctor.data.rows import KINDS, Rows, unread
 from tunedoctor.system import workers
@@ -32,17 +32,17 @@ PART = 1000
 """Rows of a part, where rows are not lines."""
 
 
-class Source(NamedTuple):
+class DataSource(NamedTuple):
     """A file to read."""
 
     path: Path
     split: str
 
 
-class Asked(NamedTuple):
+class SurveyOptions(NamedTuple):
     """Options for reading data: what to look for in rows, and with how many processes."""
 
-    rows: examine.Asked = examine.Asked()
+    rows: examine.RowOptions = examine.RowOptions()
     jobs: int = 1
     """Processes that examine JSON Lines."""
     pythons: Iterable[str] = ()
@@ -52,7 +52,7 @@ class Asked(NamedTuple):
     """Takes the size in bytes of each block of lines that was read."""
 
 
-class Shown(NamedTuple):
+class SoundRow(NamedTuple):
     """A sound row: number of its file, line, form and turns."""
 
     file: int
@@ -64,14 +64,16 @@ class Shown(NamedTuple):
 class Survey:
     """The results over all files, in bounded memory: counts, tables of repeats, and a spool of samples."""
 
-    def __init__(self, sources: list[Source], asked: Asked, spool: Spool | None = None) -> None:
+    def __init__(
+        self, sources: list[DataSource], asked: SurveyOptions, spool: Spool | None = None
+    ) -> None:
         self.sources = sources
         self.asked = asked
         self.spool = spool
         self.files: list[DataFile] = []
         self.tallies: list[Tally] = []
         self.notes: list[str] = []
-        self.shown: list[Shown] = []
+        self.shown: list[SoundRow] = []
         self._leaks: Counter[tuple[LeakKind, str, str]] = Counter()
         self._rows = Digests()
         self._prompts = Digests()
@@ -84,7 +86,7 @@ class Survey:
             asked.watch([source.path.name])
             self._file(number, source)
 
-    def _file(self, number: int, source: Source) -> None:
+    def _file(self, number: int, source: DataSource) -> None:
         whole, columns = Tally(), self.asked.rows.columns
         kind, encoding, size = "unknown", "unknown", 0
         try:
@@ -100,7 +102,7 @@ class Survey:
                 for part in _parts(rows, self.asked):
                     self._compare(number, part)
                     room = (SHOWN - len(self.shown)) * (source.split == self._showing)
-                    self.shown += [Shown(number, *one) for one in part.shown[:room]]
+                    self.shown += [SoundRow(number, *one) for one in part.shown[:room]]
                     if self.spool is not None:
                         self.spool.add(number, part.samples)
                     whole.merge(part)
@@ -153,7 +155,7 @@ class Survey:
             part.fault("opposite-pair", mark.line, f"as {where}line {before.line}")
         self._pairs.first(mark.pair, file, mark.line)
 
-    def _earlier(self, file: int, mark: Mark) -> tuple[Place | None, LeakKind]:
+    def _earlier(self, file: int, mark: Mark) -> tuple[RowPlace | None, LeakKind]:
         if before := self._rows.first(mark.digest, file, mark.line):
             return before, "same row"
         if mark.sketch and (before := self._sketches.like(mark.sketch, file, mark.line)):
@@ -223,7 +225,7 @@ class Survey:
         return notes + [f"near {among} last {last:,} rows"] * (self._sketches.rows > last)
 
 
-def _parts(rows: Rows, asked: Asked) -> Iterator[Tally]:
+def _parts(rows: Rows, asked: SurveyOptions) -> Iterator[Tally]:
     """Yield the results of the parts of a file, in order. Raises OSError."""
     asked = asked._replace(rows=asked.rows._replace(columns=rows.columns))
     if rows.blocks is not None:
@@ -239,7 +241,7 @@ def _parts(rows: Rows, asked: Asked) -> Iterator[Tally]:
     yield last
 
 
-def _examined(blocks: Iterable[tuple[bytes, int]], asked: Asked) -> Iterator[Tally]:
+def _examined(blocks: Iterable[tuple[bytes, int]], asked: SurveyOptions) -> Iterator[Tally]:
     """Examine blocks of lines, in order, in child processes; this process compares the rows."""
     if asked.jobs < 2:
         for data, first in blocks:

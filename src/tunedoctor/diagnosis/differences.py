@@ -50,7 +50,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class ValueChange(msgspec.Struct, frozen=True, kw_only=True):
     """A value that differs between the two sides."""
 
     fact: str
@@ -61,7 +61,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     b: Value
 
 
-class FactDifference(Change, frozen=True, kw_only=True):
+class FactDifference(ValueChange, frozen=True, kw_only=True):
     """A fact that differs, with the findings that it explains."""
 
     explains: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class FindingDifference(msgspec.Struct, frozen=True, kw_only=True):
     found: str
     other: str
     """The result of its check on the other side: "passed", "does not apply to this machine: …", "undecided: …"."""
-    explained_by: tuple[Change, ...] = ()
+    explained_by: tuple[ValueChange, ...] = ()
     """Changes without which the finding would disappear; empty if none alone suffices, and between reports."""
     together: bool = False
     """True: all of them are needed. False: those of one fact are enough."""
@@ -153,7 +153,7 @@ def compare(a: ComparedSide, b: ComparedSide, checks: Iterable[Check]) -> Differ
                 )
             )
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-    explains: dict[Change, list[str]] = {}
+    explains: dict[ValueChange, list[str]] = {}
     for finding_difference in findings:
         for change in finding_difference.explained_by:
             explains.setdefault(change, []).append(finding_difference.id)
@@ -172,7 +172,7 @@ def compare(a: ComparedSide, b: ComparedSide, checks: Iterable[Check]) -> Differ
     )
 
 
-def _importance(change: Change) -> tuple[bool, int, int]:
+def _importance(change: ValueChange) -> tuple[bool, int, int]:
     """Return the sort key of a change: bookkeeping last, then by kind of fact, packages as the stack is built."""
     kinds = (*_FIRST_KINDS, *_LAST_KINDS)
     place = kinds.index(change.fact) if change.fact in kinds else len(_FIRST_KINDS)
@@ -185,9 +185,11 @@ def _importance(change: Change) -> tuple[bool, int, int]:
     return is_last, place, package
 
 
-def within(items: Iterable["Item"], changes: Mapping[str, list[Change]]) -> dict[Change, None]:
+def within(
+    items: Iterable["Item"], changes: Mapping[str, list[ValueChange]]
+) -> dict[ValueChange, None]:
     """Return the changes inside some items; the meaningful ones only, if there are any."""
-    result: dict[Change, None] = {}
+    result: dict[ValueChange, None] = {}
     for item in items:
         every = changes[item.kind.__name__]
         some = [change for change in every if item.covers(change.field)] or every
@@ -346,14 +348,14 @@ def _fewest(items: list[Item], goes: Goes) -> list[Item]:
 
 def changes_of(
     name: str, a: FactOrLack | msgspec.Struct, b: FactOrLack | msgspec.Struct
-) -> Iterator[Change]:
+) -> Iterator[ValueChange]:
     """Yield the differences between two answers of one kind; equal answers are skipped."""
     without = [answer for answer in (a, b) if isinstance(answer, Absent | Unknown)]
     alike = len(without) == 2 and (type(a) is type(b) or NOT_PROBED in without)
     if a == b or alike:
         return
     if without:
-        yield Change(fact=name, field="", a=words_of(a), b=words_of(b))
+        yield ValueChange(fact=name, field="", a=words_of(a), b=words_of(b))
         return
     first, second = flat(a), flat(b)
     paths = [path for path in {**first, **second} if first.get(path) != second.get(path)]
@@ -365,7 +367,7 @@ def changes_of(
         if isinstance(mine, tuple) and isinstance(theirs, tuple) and {*mine} != {*theirs}:
             both = {*mine} & {*theirs}
             mine, theirs = (tuple(w for w in some if w not in both) for some in (mine, theirs))
-        yield Change(fact=name, field=path, a=mine, b=theirs)
+        yield ValueChange(fact=name, field=path, a=mine, b=theirs)
 
 
 def flat(of: msgspec.Struct) -> dict[str, Value]:

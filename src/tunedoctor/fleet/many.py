@@ -16,7 +16,15 @@ from msgspec.structs import replace
 
 from tunedoctor.fleet.judge import Job, Judge, JudgedNode, NodeCause
 from tunedoctor.fleet.outliers import Marks, columns_of, find_outliers, marks_of
-from tunedoctor.fleet.report import Cause, FleetNode, FleetReport, Group, Odd, Spread, natural
+from tunedoctor.fleet.report import (
+    FleetCause,
+    FleetNode,
+    FleetReport,
+    Group,
+    Outlier,
+    Spread,
+    natural,
+)
 from tunedoctor.model.findings import SEVERITIES, Check
 from tunedoctor.system import workers
 from tunedoctor.tables.load import table
@@ -71,7 +79,7 @@ def judge_all(jobs: Iterator[Job], make: Callable[[], Judge], processes: int) ->
     return rows
 
 
-def _each(rows: Iterable[Odd]) -> Iterator[Odd]:
+def _each(rows: Iterable[Outlier]) -> Iterator[Outlier]:
     """Yield a row for each node that it names; for several nodes, the first has the list."""
     for row in rows:
         for number, node in enumerate(row.nodes[:MOST_NAMED]):
@@ -120,7 +128,9 @@ def evaluate(every: Sequence[JudgedNode], engine: str, checks: Iterable[Check]) 
             having[id_].append(row.told.node)
     common = tuple(id_ for id_, some in having.items() if len(some) == len(rows) > 1)
     causes = [
-        Cause(finding=findings[id_], count=len(some), nodes=() if id_ in common else tuple(some))
+        FleetCause(
+            finding=findings[id_], count=len(some), nodes=() if id_ in common else tuple(some)
+        )
         for id_, some in having.items()
     ]
     causes.sort(key=lambda cause: (SEVERITIES.index(cause.finding.severity), -cause.count))

@@ -17,8 +17,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from tunedoctor.diagnosis.differences import (
-    Change,
     Value,
+    ValueChange,
     changes_of,
     explained,
     format_value,
@@ -27,7 +27,7 @@ from tunedoctor.diagnosis.differences import (
 from tunedoctor.diagnosis.engine import kinds_of
 from tunedoctor.facts import KINDS
 from tunedoctor.fleet.judge import JudgedNode, read_again
-from tunedoctor.fleet.report import Odd, Others, natural
+from tunedoctor.fleet.report import Others, Outlier, natural
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import SnapshotError
 from tunedoctor.model.wording import listed, many
@@ -151,18 +151,18 @@ def marks_of(columns: Iterable[Column]) -> Marks:
     }
 
 
-def apart(rows: Sequence[JudgedNode], kinds: Sequence[str]) -> list[Odd]:
+def apart(rows: Sequence[JudgedNode], kinds: Sequence[str]) -> list[Outlier]:
     """Return the facts of these kinds that differ from most nodes, even if few facts are known."""
     values, result = (
         {token: row_values for row in rows for token, row_values in row.values.items()},
-        list[Odd](),
+        list[Outlier](),
     )
     for kind in kinds:
         (usual, count), *others = Counter(row.facts.get(kind, b"") for row in rows).most_common()
         for token, _ in others:
             own, well = values.get(token, {}), values.get(usual, {})
             first, *more = [path for path in {**own, **well} if own.get(path) != well.get(path)]
-            outlier = Odd(
+            outlier = Outlier(
                 nodes=tuple(row.told.node for row in rows if row.facts.get(kind, b"") == token),
                 fact=f"{kind}.{first}".rstrip("."),
                 value=own.get(first),
@@ -175,11 +175,11 @@ def apart(rows: Sequence[JudgedNode], kinds: Sequence[str]) -> list[Odd]:
 
 def find_outliers(
     rows: Sequence[JudgedNode], columns: Sequence[Column], marks: Marks, checks: Iterable[Check]
-) -> list[Odd]:
+) -> list[Outlier]:
     """Return the differing nodes, most surprising first."""
     by_id = {check.id: check for check in checks}
     having = Counter(chain(*(row.told.findings for row in rows)))
-    outliers: dict[tuple[object, ...], Odd] = {}
+    outliers: dict[tuple[object, ...], Outlier] = {}
     for column in chain(columns, _pools(columns, max(POOL, len(rows) * SHARE))):
         usual = max(column.nodes, key=lambda value: len(column.nodes[value]))
         fact, count = f"{column.kind}.{column.path}".rstrip("."), len(column.nodes[usual])
@@ -188,7 +188,7 @@ def find_outliers(
             if value != usual and bits >= FLOOR and 0 < len(some) <= column.total * RARE:
                 names = tuple(rows[number].told.node for number in sorted(some))
                 others = Others(value=usual, count=count, among=column.among)
-                outlier = Odd(nodes=names, fact=fact, value=value, others=others, bits=bits)
+                outlier = Outlier(nodes=names, fact=fact, value=value, others=others, bits=bits)
                 key: tuple[object, ...] = fact, value
                 if key not in outliers or outliers[key].nodes != names:
                     outliers[(*key, column.among) if key in outliers else key] = outlier
@@ -199,7 +199,7 @@ def find_outliers(
         if row is None or not {*nodes} <= {*row.nodes}:  # only in these nodes
             key = (*key, id_)
             one_like = Others(value=change.b)
-            row = outliers.get(key, Odd(nodes=(), fact=fact, value=change.a, others=one_like))
+            row = outliers.get(key, Outlier(nodes=(), fact=fact, value=change.a, others=one_like))
             row = replace(row, nodes=(*row.nodes, *nodes))
         if id_ not in row.explains:
             bits = row.bits + log2(len(rows) / having[id_])
@@ -209,15 +209,15 @@ def find_outliers(
     return _together(outliers.values(), uses)
 
 
-def _together(rows: Iterable[Odd], check_counts: Counter[str]) -> list[Odd]:
+def _together(rows: Iterable[Outlier], check_counts: Counter[str]) -> list[Outlier]:
     """Merge what the same nodes have of one environment, or of one fact; a row that explains a finding comes first."""
-    clusters: dict[tuple[object, ...], list[Odd]] = defaultdict(list)
+    clusters: dict[tuple[object, ...], list[Outlier]] = defaultdict(list)
     for row in rows:
         kind = row.fact.partition(".")[0]
         room = "target" if _ROOMS.get(kind) == "target" else kind
         # it is no coincidence if several nodes are the same
         clusters[row.nodes, room if len(row.nodes) < SEVERAL else ""].append(row)
-    led: list[Odd] = []
+    led: list[Outlier] = []
     for some in clusters.values():
         # facts that most checks use come first
         some.sort(
@@ -232,7 +232,7 @@ def _together(rows: Iterable[Odd], check_counts: Counter[str]) -> list[Odd]:
 
 def _explained(
     rows: Sequence[JudgedNode], having: Counter[str], marks: Marks, checks: Mapping[str, Check]
-) -> Iterator[tuple[str, tuple[str, ...], Change]]:
+) -> Iterator[tuple[str, tuple[str, ...], ValueChange]]:
     """Yield findings of few nodes, the nodes with equal inputs of the check, and what makes it disappear there."""
     equal: dict[tuple[str, tuple[object, ...]], list[JudgedNode]] = defaultdict(list)
     for number, row in enumerate(rows):
@@ -264,7 +264,7 @@ def _explained(
                 yield id_, tuple(row.told.node for row in some), change
 
 
-def describe(outlier: Odd) -> str:
+def describe(outlier: Outlier) -> str:
     """Return "n17: NvidiaDriver.version 550.54, 39 others 570.86: driver-too-old"."""
     both = outlier.value, outlier.others.value
     short = [format_value(value, LONGEST, sizes=True) for value in both]

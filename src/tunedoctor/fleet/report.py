@@ -44,7 +44,7 @@ class Others(msgspec.Struct, frozen=True, kw_only=True):
     """The pool, such as "Cpu.model AMD EPYC 9654"; "" for all machines."""
 
 
-class Odd(msgspec.Struct, frozen=True, kw_only=True):
+class Outlier(msgspec.Struct, frozen=True, kw_only=True):
     """A node that differs from most others in one value."""
 
     node: str = ""
@@ -62,7 +62,7 @@ class Odd(msgspec.Struct, frozen=True, kw_only=True):
     """Number of other values that only these nodes have, of the same fact or environment."""
 
 
-class Cause(msgspec.Struct, frozen=True, kw_only=True):
+class FleetCause(msgspec.Struct, frozen=True, kw_only=True):
     """A finding and the nodes that have it; `nodes` is empty if all nodes that answered have it.
 
     The text is that of the first node on which it is most severe.
@@ -119,9 +119,9 @@ class FleetReport(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
     """Verdicts, and "unreached"."""
     nodes: tuple[FleetNode, ...]
-    odd: tuple[Odd, ...]
+    odd: tuple[Outlier, ...]
     """Most surprising first, at most 1,000."""
-    causes: tuple[Cause, ...]
+    causes: tuple[FleetCause, ...]
     """Worst and most frequent first."""
     common: tuple[str, ...]
     """Ids of findings that all reached nodes have."""

@@ -163,10 +163,10 @@ class DeviceFit(msgspec.Struct, frozen=True):
 
 def fit(shape: Shape, run: Run, device: Device) -> DeviceFit:
     """Judge a run on a device."""
-    return judged(device, band(shape, run))
+    return judge_device(device, band(shape, run))
 
 
-def judged(device: Device, found: Band) -> DeviceFit:
+def judge_device(device: Device, found: Band) -> DeviceFit:
     """Judge an estimate: it fits if its upper end leaves room, and is tight if only its middle does."""
     needed, usable = need(found, device.vendor), device.usable
     verdict: Verdict = "tight" if needed.least <= usable else "doesn't fit"
@@ -176,9 +176,9 @@ def judged(device: Device, found: Band) -> DeviceFit:
     return DeviceFit(device, verdict, shown, usable - needed.least)
 
 
-def seen(around: Band, devices: tuple[Device, ...]) -> dict[str, Any]:
+def device_fields(around: Band, devices: tuple[Device, ...]) -> dict[str, Any]:
     """Return the fields of a result that follow from the peak: what devices show, and whether it fits on them."""
-    fits = tuple(judged(device, around) for device in devices)
+    fits = tuple(judge_device(device, around) for device in devices)
     worst = min(fits, key=lambda one: one.margin_gib, default=None)
     vendor = worst.device.vendor if worst else "nvidia"
     taken = need(around, vendor)

@@ -3,7 +3,7 @@
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.memory.family import DEEPEST, Family, Fields, Kind
+from tunedoctor.memory.family import DEEPEST, Family, Fields, LayerKind
 from tunedoctor.memory.shape import Experts, Layer, Matrix, Mixer, Norm
 
 _WRITTEN_OUT = {"gelu_new": 3.0, "gelu_fast": 3.0, "xielu": 2.5}
@@ -42,7 +42,7 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def attention(
-    n: Numbers, family: Family, kind: Kind
+    n: Numbers, family: Family, kind: LayerKind
 ) -> tuple[list[Matrix], Mixer, list[Norm], int]:
     """Return the matrices, the mixer, the norms of q and k, and the other parameters of multi-head attention."""
     head, kv_heads = kind.head_dim or n.head_dim, kind.kv_heads or n.kv_heads
@@ -90,7 +90,7 @@ def attention(
     return matrices, mixer, norms, n.heads if sinks else 0
 
 
-def _inner_norms(n: Numbers, family: Family, kind: Kind, mixer: Mixer) -> list[Norm]:
+def _inner_norms(n: Numbers, family: Family, kind: LayerKind, mixer: Mixer) -> list[Norm]:
     result: list[Norm] = []
     # for an unknown architecture the config's own switch decides
     if n.query_norm if not family.query_norm else n.query_norm is not False:
@@ -160,7 +160,7 @@ def finished(
     repeat: int,
     mixing: tuple[list[Matrix], Mixer | None, list[Norm], int],
     *,
-    kind: Kind,
+    kind: LayerKind,
 ) -> Layer:
     """Add a feed-forward part to a token mixer."""
     matrices, mixer, norms, other = mixing

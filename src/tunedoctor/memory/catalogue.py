@@ -23,7 +23,7 @@ _TYPICAL = ("meta-llama/Llama-2-7b-hf", "meta-llama/Llama-2-13b-hf", "meta-llama
 """If several models are equally near, the plainest one."""
 
 
-def named(text: str) -> Shape:
+def find_model(text: str) -> Shape:
     """Return the shape of a catalogue model, of a variant of one, or of one with about the size given as "7B".
 
     The owner is ignored, and so are words for a stage of training or a packing, because they do not change the shape.

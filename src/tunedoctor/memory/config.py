@@ -15,7 +15,7 @@ from tunedoctor.memory.family import (
     KNOWN,
     Family,
     Fields,
-    Kind,
+    LayerKind,
     family_of,
     name_of,
     senseless,
@@ -142,7 +142,7 @@ def _depth(config: Fields) -> int:
 
 
 def _layer(  # noqa: PLR0913  what makes a layer
-    config: Fields, n: Numbers, family: Family, model_type: str, kind: Kind, repeat: int
+    config: Fields, n: Numbers, family: Family, model_type: str, kind: LayerKind, repeat: int
 ) -> Layer:
     name = name_of(model_type)
     match kind.mixer:

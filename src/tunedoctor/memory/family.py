@@ -77,7 +77,7 @@ class Family(msgspec.Struct, frozen=True):
 Mixers = Literal["attention", "latent", "delta", "convolution", "mamba1", "mamba2", "both", "none"]
 
 
-class Kind(NamedTuple):
+class LayerKind(NamedTuple):
     """The kind of one layer."""
 
     mixer: Mixers
@@ -108,7 +108,7 @@ class Peft(msgspec.Struct, frozen=True):
     """Module names that it also applies to the parameters of routed experts and their router."""
 
 
-class _Table(msgspec.Struct, frozen=True):
+class _FamilyTable(msgspec.Struct, frozen=True):
     families: dict[str, Family]
     peft: Peft
     sees_all_every: dict[str, int]
@@ -125,7 +125,7 @@ class _Table(msgspec.Struct, frozen=True):
     """Names that makers use for a config's numbers."""
 
 
-KNOWN = msgspec.convert(table("families"), _Table)
+KNOWN = msgspec.convert(table("families"), _FamilyTable)
 
 
 def name_of(model_type: str) -> str:

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.memory.band import GIB, Device, DeviceFit, Verdict, band, by_kernels, seen
-from tunedoctor.memory.host import Costs, DiskGb, Prices, RamGib, Speed, costs, disk, ram, speed
+from tunedoctor.memory.band import GIB, Device, DeviceFit, Verdict, band, by_kernels, device_fields
+from tunedoctor.memory.host import CardCosts, DiskGb, Prices, RamGib, Speed, costs, disk, ram, speed
 from tunedoctor.memory.overview import Largest, largest, smallest
 from tunedoctor.memory.parameters import check_targets, of_experts, parameters, reach, targeted
 from tunedoctor.memory.peak import peak
@@ -22,7 +22,7 @@ _KEYS: dict[str, str] = table("fit_words")["keys"]
 """Options of doctor fit, as keys of the trainer's configuration."""
 
 
-class Advice(msgspec.Struct, frozen=True):
+class FitAdvice(msgspec.Struct, frozen=True):
     """A change of the settings; together with the changes before it, it makes the training fit."""
 
     words: str
@@ -32,7 +32,7 @@ class Advice(msgspec.Struct, frozen=True):
     """The `need_gib` of the suggested command."""
 
 
-class Settings(msgspec.Struct, frozen=True):
+class FitSettings(msgspec.Struct, frozen=True):
     """The settings of the training that the estimate is for."""
 
     method: str
@@ -59,7 +59,7 @@ class FitReport(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     parameters: int
     trained: int
-    settings: Settings
+    settings: FitSettings
     peak_gib: float
     """What torch's allocator must provide at the peak, on each GPU; without the CUDA context."""
     peak_range: tuple[float, float]
@@ -84,9 +84,9 @@ class FitReport(msgspec.Struct, frozen=True, kw_only=True):
     time: Speed | None
     """Tokens per second of all GPUs; None if the card's speed is unknown."""
     largest: Largest | None
-    costs: Costs | None = None
+    costs: CardCosts | None = None
     """For the whole training, if its number of tokens was given."""
-    advice: tuple[Advice, ...] = ()
+    advice: tuple[FitAdvice, ...] = ()
     way: Literal["closed form", "traced"] = "closed form"
     closed_form_gib: float | None = None
     """Result of the formulas, if the real model class was traced."""
@@ -103,7 +103,7 @@ def estimate_run(
     """Estimate a run on some devices. Raises MemoryModelError if a target names no module."""
     check_targets(shape, run)
     found, around = peak(shape, run), band(shape, run)
-    told = seen(around, devices)
+    told = device_fields(around, devices)
     worst: DeviceFit | None = min(told["devices"], key=lambda one: one.margin_gib, default=None)
     device = worst.device if worst else None
     lacks = worst and worst.verdict != "fits"
@@ -122,11 +122,11 @@ def estimate_run(
         largest=largest(shape, run, device) if device else None,
         costs=costs(shape, run, device, prices) if device and prices else None,
         advice=tuple(
-            Advice(
+            FitAdvice(
                 change.words,
                 change.option,
                 peak(shape, change.run).total / GIB,
-                seen(band(shape, change.run), devices)["need_gib"],
+                device_fields(band(shape, change.run), devices)["need_gib"],
             )
             for change in changes
         ),
@@ -135,7 +135,7 @@ def estimate_run(
     )
 
 
-def _settings(run: Run) -> Settings:
+def _settings(run: Run) -> FitSettings:
     full = run.method == "full"
     told = {
         "rank": None if full else run.rank,
@@ -144,7 +144,7 @@ def _settings(run: Run) -> Settings:
         "precision": run.half if run.precision == "bf16" else run.precision,
         "sharding": run.sharding if run.gpus > 1 else None,
     }
-    return msgspec.convert(msgspec.structs.asdict(run) | told, Settings)
+    return msgspec.convert(msgspec.structs.asdict(run) | told, FitSettings)
 
 
 def _notes(shape: Shape, run: Run) -> tuple[str, ...]:

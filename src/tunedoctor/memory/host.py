@@ -38,10 +38,10 @@ _TOKEN = 60
 text twice: the rows as read, and the file for its hash. Measured. Packing copies the lists: 33 more."""
 
 
-class Held(NamedTuple):
+class RamBytes(NamedTuple):
     """Bytes of RAM."""
 
-    there: int
+    resident: int
     mapped: int
     """Additional pages of mapped files: RSS counts them, and the kernel drops them if RAM is short."""
 
@@ -69,14 +69,14 @@ class DiskGb(msgspec.Struct, frozen=True):
     total_gb: float
 
 
-def loaded(elements: int, width: int, stored: int = 2) -> Held:
+def loaded(elements: int, width: int, stored: int = 2) -> RamBytes:
     """Return what weights add to the process; `width` and `stored`: bytes of an element in RAM and in the file.
 
     safetensors maps its files. Weights that keep the file's type are these pages, in one file or many; for another
     type each is copied, and all pages stay mapped until the last one is (transformers 5, where low_cpu_mem_usage has no
     effect).
     """
-    return Held(0 if width == stored else elements * width, elements * stored)
+    return RamBytes(0 if width == stored else elements * width, elements * stored)
 
 
 def rows(tokens: int) -> int:
@@ -94,9 +94,9 @@ def saving(shape: Shape, run: Run) -> int:
     return max(written, state_bytes(shape, run) if run.stack.name == "doctor" else 0)
 
 
-def merging(elements: int, *, exact: bool) -> Held:
+def merging(elements: int, *, exact: bool) -> RamBytes:
     """Return the RAM of a merge; `exact`: doctor train's in fp32, else peft's in 16 bits, written over mapped pages."""
-    return loaded(elements, 4) if exact else Held(2 * elements, 0)
+    return loaded(elements, 4) if exact else RamBytes(2 * elements, 0)
 
 
 def offloaded(shape: Shape, run: Run) -> int:
@@ -129,9 +129,9 @@ def ram(shape: Shape, run: Run, tokens: int = 0) -> RamGib:
     # accelerate (FSDP) loads in one process; zero.Init keeps a part in each
     once = run.sharded and run.sharding in ("zero3", "fsdp") and not own
     data = rows(tokens) if own else 0
-    merged = merging(elements, exact=own).there + PROCESS + LIBRARIES
+    merged = merging(elements, exact=own).resident + PROCESS + LIBRARIES
     sizes = (
-        run.gpus * (process + data) + held.there * (1 if once else run.gpus),
+        run.gpus * (process + data) + held.resident * (1 if once else run.gpus),
         held.mapped,
         run.gpus * (process + data) + offloaded(shape, run) + saving(shape, run),
         0 if run.method == "full" else merged,
@@ -218,7 +218,7 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     watts: float | None = None
 
 
-class Place(msgspec.Struct, frozen=True):
+class CardTraining(msgspec.Struct, frozen=True):
     """The training on an own or a rented card: whether it fits, how long it takes and what it costs."""
 
     device: str
@@ -230,12 +230,12 @@ class Place(msgspec.Struct, frozen=True):
     """For power at home, for rent elsewhere; None if a price or the speed is unknown."""
 
 
-class Costs(msgspec.Struct, frozen=True):
+class CardCosts(msgspec.Struct, frozen=True):
     """The training on an own and on a rented card, and when buying the card pays off."""
 
     tokens: int
-    own: Place
-    rented: Place | None
+    own: CardTraining
+    rented: CardTraining | None
     even_trainings: float | None
     """Number of trainings after which buying is cheaper than renting; None: never, or a price is unknown."""
     even_hours: float | None
@@ -251,27 +251,29 @@ def tokens_of(text: str) -> int:
     return number
 
 
-def costs(shape: Shape, run: Run, own: Device, prices: Prices) -> Costs:
+def costs(shape: Shape, run: Run, own: Device, prices: Prices) -> CardCosts:
     """Estimate the costs of a training on the user's own card and on a rented one."""
     drawn = prices.watts * run.gpus / 1000 if prices.watts else None  # kW of the cards only
     power = drawn * prices.power if drawn and prices.power is not None else None
     home = _place(shape, run, own, prices.tokens, power)
     if prices.per_hour is None:
-        return Costs(prices.tokens, home, None, None, None)
+        return CardCosts(prices.tokens, home, None, None, None)
     away = _place(shape, run, prices.rented or own, prices.tokens, prices.per_hour)
     saved, trainings = (away.cost or 0.0) - (home.cost or 0.0), None
     if prices.card is not None and saved > 0 and home.verdict != "doesn't fit":
         trainings = prices.card / saved
     hours = trainings * home.hours if trainings is not None and home.hours is not None else None
-    return Costs(prices.tokens, home, away, trainings, hours)
+    return CardCosts(prices.tokens, home, away, trainings, hours)
 
 
-def _place(shape: Shape, run: Run, device: Device, tokens: int, per_hour: float | None) -> Place:
+def _place(
+    shape: Shape, run: Run, device: Device, tokens: int, per_hour: float | None
+) -> CardTraining:
     rate = speed(shape, run, device.tflops, device.bandwidth_gb_s)
     verdict = fit(shape, run, device).verdict
     if rate is None:
-        return Place(device.name, verdict, None, None, None)
+        return CardTraining(device.name, verdict, None, None, None)
     rates = (rate.tokens_per_second, rate.high, rate.low)
     likely, low, high = (tokens / each / 3600 for each in rates)
     cost = None if per_hour is None else likely * per_hour
-    return Place(device.name, verdict, likely, (low, high), cost)
+    return CardTraining(device.name, verdict, likely, (low, high), cost)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tunedoctor.memory.band import Device, Verdict, fit
-from tunedoctor.memory.catalogue import named
+from tunedoctor.memory.catalogue import find_model
 from tunedoctor.memory.host import speed
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.run import STACKS, Method, Run
@@ -69,7 +69,7 @@ def machine_table(device: Device, base: Run) -> MachineTable:
     """Return what a device can train, at the sequence length and batch of `base`."""
     cells: list[Cell] = []
     for name, method in product(SIZES, METHODS):
-        shape, run = named(name), replace(base, method=method)
+        shape, run = find_model(name), replace(base, method=method)
         need_gib, verdict = (judged := fit(shape, run, device)).need_gib, judged.verdict
         share = need_gib / device.usable if device.usable else 0.0
         longest = largest_seq(shape, replace(run, batch=1), device)
@@ -93,10 +93,12 @@ def _card(card: Card, base: Run) -> CardRow:
     best, rate = dict.fromkeys(METHODS, ""), None
     for method in METHODS:
         run = replace(base, method=method)
-        fitting = (size for size in reversed(SIZES) if fits_well(named(size), run, device_of(card)))
+        fitting = (
+            size for size in reversed(SIZES) if fits_well(find_model(size), run, device_of(card))
+        )
         best[method] = "" if _unmeasured(card, run) else next(fitting, "")
         if best[method] and rate is None:
-            rate = speed(named(best[method]), run, card.tflops, card.bandwidth_gb_s)
+            rate = speed(find_model(best[method]), run, card.tflops, card.bandwidth_gb_s)
     pace = rate.tokens_per_second if rate else None
     return CardRow(
         card.name, card.memory_gib, card.watts, **best, tokens_per_second=pace, note=caveat(card)
@@ -179,7 +181,7 @@ _WORDS: dict[str, tuple[str, str]] = table("fit_words")["changes"]
 """Text and option of each change, mildest first."""
 
 
-class Change(NamedTuple):
+class RunChange(NamedTuple):
     """One change to a run."""
 
     run: Run
@@ -199,17 +201,17 @@ def fits_well(shape: Shape, run: Run, device: Device) -> bool:
     return fit(shape, run, device).verdict == "fits"
 
 
-def smallest(shape: Shape, run: Run, device: Device, gpus: int = 1) -> tuple[Change, ...]:
+def smallest(shape: Shape, run: Run, device: Device, gpus: int = 1) -> tuple[RunChange, ...]:
     """Return the fewest changes that make a run fit, and of those the mildest; () if none do."""
     for count in (1, 2, 3, 4):
         for chosen in combinations(_WORDS, count):
-            said: list[Change] = []
+            said: list[RunChange] = []
             for name in chosen:
                 changed = said[-1].run if said else run
                 if (fields := _open(changed, shape, gpus)[name]) is None:
                     break
                 words = (word.format_map(fields) for word in _WORDS[name])
-                said.append(Change(replace(changed, **fields), *words))
+                said.append(RunChange(replace(changed, **fields), *words))
             if len(said) == count and fits_well(shape, said[-1].run, device):
                 return tuple(_mildest(shape, run, device, said))
     return ()
@@ -238,7 +240,7 @@ def _open(run: Run, shape: Shape, gpus: int) -> dict[str, dict[str, Any] | None]
     }
 
 
-def _mildest(shape: Shape, run: Run, device: Device, said: list[Change]) -> list[Change]:
+def _mildest(shape: Shape, run: Run, device: Device, said: list[RunChange]) -> list[RunChange]:
     """Undo as much of the cut in sequence length or batch as possible."""
     last = said[-1]
     if not last.option.startswith("--seq"):
@@ -248,7 +250,10 @@ def _mildest(shape: Shape, run: Run, device: Device, said: list[Change]) -> list
     if longest < 256 or longest >= before.seq:
         return said
     changed = replace(before, seq=longest)
-    return [*said[:-1], Change(changed, f"cut sequences to {longest} tokens", f"--seq {longest}")]
+    return [
+        *said[:-1],
+        RunChange(changed, f"cut sequences to {longest} tokens", f"--seq {longest}"),
+    ]
 
 
 def largest(shape: Shape, run: Run, device: Device) -> Largest:

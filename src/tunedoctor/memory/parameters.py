@@ -162,12 +162,12 @@ def adapter_elements(shape: Shape, run: Run) -> int:
             found += layer.repeat * own
         experts = of_experts(layer, run)
         found += layer.repeat * (experts.adapters + experts.router)
-    for m in beside(shape, run):
+    for m in modules_outside_layers(shape, run):
         found += run.rank * (m.inputs + m.outputs) + (m.outputs if run.dora else 0)
     return found
 
 
-def beside(shape: Shape, run: Run) -> tuple[Matrix, ...]:
+def modules_outside_layers(shape: Shape, run: Run) -> tuple[Matrix, ...]:
     """Return the modules outside the layers that get an adapter."""
     if run.method == "full":
         return ()

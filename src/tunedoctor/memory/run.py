@@ -86,14 +86,14 @@ class _Release(msgspec.Struct, frozen=True):
         )
 
 
-class _Table(msgspec.Struct, frozen=True):
+class _StackTable(msgspec.Struct, frozen=True):
     stacks: tuple[Stack, ...]
     least: Stack
     most: Stack
     releases: tuple[_Release, ...]
 
 
-_TABLE = msgspec.convert(table("stacks"), _Table)
+_TABLE = msgspec.convert(table("stacks"), _StackTable)
 STACKS = {one.name: one for one in _TABLE.stacks}
 LEAST, MOST = _TABLE.least, _TABLE.most
 """The most and the least economical behaviour of an unknown stack."""

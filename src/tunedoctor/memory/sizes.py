@@ -1,7 +1,16 @@
 """What a config says about its layers: their numbers, under various names, their mixer, window and experts."""
 
 from tunedoctor.memory.build import Numbers
-from tunedoctor.memory.family import KNOWN, Bias, Family, Fields, Kind, Mixers, name_of, senseless
+from tunedoctor.memory.family import (
+    KNOWN,
+    Bias,
+    Family,
+    Fields,
+    LayerKind,
+    Mixers,
+    name_of,
+    senseless,
+)
 
 KEYS = KNOWN.keys
 
@@ -120,42 +129,42 @@ def _shared(config: Fields, model_type: str, expert_width: int) -> int:
     return config.or_else(0, *KEYS["shared_count"]) * expert_width
 
 
-def kinds(config: Fields, model_type: str, depth: int) -> list[Kind]:
+def kinds(config: Fields, model_type: str, depth: int) -> list[LayerKind]:
     """Return the kind of each of `depth` layers."""
     name = name_of(model_type)
     return [_kind(config, name, i) for i in range(depth)]
 
 
-def _kind(config: Fields, name: str, i: int) -> Kind:  # noqa: PLR0911  one for each way of telling
+def _kind(config: Fields, name: str, i: int) -> LayerKind:  # noqa: PLR0911  one for each way of telling
     moe = _is_moe(config, name, i)
     if name in ("mamba", "falcon_mamba"):
-        return Kind("mamba1", feeds=False)
+        return LayerKind("mamba1", feeds=False)
     if name == "mamba2":
-        return Kind("mamba2", feeds=False)
+        return LayerKind("mamba2", feeds=False)
     if name == "falcon_h1":
-        return Kind("both")
+        return LayerKind("both")
     pattern = config.data.get("hybrid_override_pattern")
     if isinstance(pattern, str) and i < len(pattern):  # Nemotron H: one letter for each layer
-        part = {"M": Kind("mamba2", feeds=False), "*": Kind("attention", feeds=False)}
-        return part.get(pattern[i], Kind("none", moe=pattern[i] == "E"))
+        part = {"M": LayerKind("mamba2", feeds=False), "*": LayerKind("attention", feeds=False)}
+        return part.get(pattern[i], LayerKind("none", moe=pattern[i] == "E"))
     said = _layer_type(config, i)
     if name == "nemotron_h" and said:
         return _single(said)
     if "mamba" in said or (said == "linear_attention" and name in KNOWN.mamba2_hybrids):
-        return Kind("mamba1" if name in ("jamba", "zamba") else "mamba2", moe=moe)
+        return LayerKind("mamba1" if name in ("jamba", "zamba") else "mamba2", moe=moe)
     if said in ("linear_attention", "linear"):
-        return Kind("delta", moe=moe)
+        return LayerKind("delta", moe=moe)
     if "conv" in said or "recurrent" in said:
-        return Kind("convolution", moe=moe)
+        return LayerKind("convolution", moe=moe)
     if not said and (other := _by_period(config, name, i)) is not None:
-        return Kind(other, moe=moe)
+        return LayerKind(other, moe=moe)
     plain = _attention(config, name, said, i)
     return plain._replace(mixer="latent" if config.whole("kv_lora_rank") else "attention", moe=moe)
 
 
-def _attention(config: Fields, name: str, said: str, i: int) -> Kind:
+def _attention(config: Fields, name: str, said: str, i: int) -> LayerKind:
     window = _window(config, name, said, i)
-    kind = Kind("attention", window, indexed=_indexed(config, said, i))
+    kind = LayerKind("attention", window, indexed=_indexed(config, said, i))
     if "full" in said or (not said and not window):
         kind = kind._replace(
             head_dim=config.or_else(512 if name.startswith("gemma4") else 0, "global_head_dim"),
@@ -184,11 +193,11 @@ def _indexed(config: Fields, said: str, i: int) -> bool:
     return chosen and ("index" in said or "sparse" in said or not said)
 
 
-def _single(said: str) -> Kind:
+def _single(said: str) -> LayerKind:
     if "mamba" in said or said == "linear_attention":
-        return Kind("mamba2", feeds=False)
+        return LayerKind("mamba2", feeds=False)
     mixer: Mixers = "attention" if "attention" in said else "none"
-    return Kind(mixer, feeds=mixer == "none", moe=said == "moe")
+    return LayerKind(mixer, feeds=mixer == "none", moe=said == "moe")
 
 
 def _layer_type(config: Fields, i: int) -> str:

@@ -30,10 +30,10 @@ class Storage:
 
 
 @dataclass(slots=True, eq=False)
-class Node:
+class TapeNode:
     """An operation with a backward pass."""
 
-    parents: "tuple[Node | None, ...]"
+    parents: "tuple[TapeNode | None, ...]"
     gives: tuple[int, ...]
     """Bytes of the gradient for each parent; 0: the incoming gradient is passed on."""
     saved: tuple[Storage, ...] = ()
@@ -51,7 +51,7 @@ class Tensor:
     storage: Storage
     count: int
     width: int
-    node: Node | None = None
+    node: TapeNode | None = None
 
     @property
     def size(self) -> int:
@@ -68,14 +68,14 @@ class Tape:
         """Number of kept tensors after which a recomputed program stops; -1: never."""
         self.muted = False
         self.recording = True
-        self.nodes: list[Node] = []
+        self.nodes: list[TapeNode] = []
         self.gradients: list[Storage] = []
 
     def leaf(self, count: int, width: int, *, grad: bool = True) -> Tensor:
         """Return a tensor that comes from outside."""
         made = Tensor(Storage(self, count * width), count, width)
         if grad:
-            made.node = Node((), ())
+            made.node = TapeNode((), ())
         return made
 
     def op(  # noqa: PLR0913  what an operation can need
@@ -102,7 +102,7 @@ class Tape:
             return out
         gives = tuple(0 if view or same else one.size for one in ins)
         stores = (*(one.storage for one in saved), *([out.storage] if keeps else []))
-        out.node = Node(tuple(one.node for one in ins), gives, stores, back, made, packs)
+        out.node = TapeNode(tuple(one.node for one in ins), gives, stores, back, made, packs)
         self.nodes.append(out.node)
         self.muted = self.muted or last
         return out

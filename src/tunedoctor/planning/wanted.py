@@ -207,7 +207,9 @@ def said(unmet: requirements.Unmet) -> str:
         if installed_version
         else "it is not installed"
     )
-    return f"{unmet.owner.name} {public(unmet.owner.version)} needs {unmet.wanted}, but {state}"
+    return (
+        f"{unmet.owner.name} {public(unmet.owner.version)} needs {unmet.requirement}, but {state}"
+    )
 
 
 def put_outside(want: Wanted, name: str) -> Wanted:

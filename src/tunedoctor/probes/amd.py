@@ -59,7 +59,7 @@ def amd(
     gpus = wsl_gpus(root) if host.wsl == 2 else kernel_gpus(root, cards)
     folders = rocm_folders(root)
     unreadable = isinstance(gpus, Unknown) or not (root / "dev/kfd").exists()
-    if unreadable and (listed_by_tools := told(environ, folders)) is not None:
+    if unreadable and (listed_by_tools := gpus_by_tools(environ, folders)) is not None:
         from_kernel = gpus.gpus if isinstance(gpus, AmdGpus) else ()
         gpus = AmdGpus(gpus=from_kernel or listed_by_tools.gpus, told_by=listed_by_tools.told_by)
     version, libraries = rocm_version(folders), hsa_libraries(root, folders)
@@ -178,7 +178,7 @@ def _from_adapter(index: int, adapter: Adapter) -> AmdGpu:
     )
 
 
-def told(environ: Mapping[str, str], more: Iterable[Path] = ()) -> AmdGpus | None:
+def gpus_by_tools(environ: Mapping[str, str], more: Iterable[Path] = ()) -> AmdGpus | None:
     """Return the GPUs that ROCm's tools list; `more` are ROCm folders. None if no tool lists one."""
     for tool, lines in tools_say(TOOLS, environ, [str(folder / "bin") for folder in more]):
         from tunedoctor.readers.hardware import rocm  # noqa: PLC0415

@@ -12,7 +12,13 @@ import msgspec
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.probes.interpreter import settings_of
 from tunedoctor.probes.packages import conda_packages
-from tunedoctor.probes.places import Found, everywhere, expanded, is_environment, projects
+from tunedoctor.probes.places import (
+    FoundEnvironment,
+    everywhere,
+    expanded,
+    is_environment,
+    projects,
+)
 from tunedoctor.probes.targeting import ACTIVE, is_own
 from tunedoctor.system.reading import listed
 
@@ -53,7 +59,7 @@ def environments(
     """Return this user's environments; active ones and those of the working folder come first."""
     active = [environ[name] for name in ACTIVE if environ.get(name)]
     candidates = chain(
-        (Found(os.path.normpath(os.path.join(cwd, path)), "") for path in active),  # noqa: PTH118  a link stays what the user knows
+        (FoundEnvironment(os.path.normpath(os.path.join(cwd, path)), "") for path in active),  # noqa: PTH118  a link stays what the user knows
         *(folder_environments for _, folder_environments in projects(environ, cwd)),
         everywhere(environ),
     )

@@ -175,7 +175,7 @@ _MOST = 200_000
 Where = Literal["work", "pythonpath", "path"]
 
 
-class Place(NamedTuple):
+class SearchFolder(NamedTuple):
     """A folder that Python searches."""
 
     folder: str
@@ -207,19 +207,19 @@ def shadows(interpreter: Interpreter, packages: Packages | Unknown, *, work: str
 
 def places(
     interpreter: Interpreter, distributions: Iterable[Distribution], work: str
-) -> tuple[Place, ...]:
+) -> tuple[SearchFolder, ...]:
     """Return the working folder, then the folders of sys.path, in search order."""
     owned: dict[str, set[str]] = {}
     for distribution in distributions:
         owned.setdefault(distribution.location, set()).add(distribution.name)
     stdlib = interpreter.stdlib
-    result = [Place(work, "work", names=_names(work))]
+    result = [SearchFolder(work, "work", names=_names(work))]
     for folder in interpreter.path:
         in_stdlib = folder == stdlib or folder.startswith(stdlib + os.sep)
         standard = in_stdlib and folder not in interpreter.site_packages
         where: Where = "pythonpath" if folder in interpreter.pythonpath else "path"
         distribution_names = frozenset(owned.get(folder, ()))
-        result.append(Place(folder, where, distribution_names, standard, _names(folder)))
+        result.append(SearchFolder(folder, where, distribution_names, standard, _names(folder)))
     return tuple(result)
 
 
@@ -231,7 +231,7 @@ def _names(folder: str) -> frozenset[str]:
         return frozenset()
 
 
-def _of_standard(module: str, search_path: Sequence[Place], suffix: str) -> Shadow | None:
+def _of_standard(module: str, search_path: Sequence[SearchFolder], suffix: str) -> Shadow | None:
     """Find a file before the standard library's, if the module has one there; a built-in module can't be hidden."""
     standard = [place.standard for place in search_path]
     ends = standard.index(True) if True in standard else len(search_path)
@@ -244,7 +244,7 @@ def _of_standard(module: str, search_path: Sequence[Place], suffix: str) -> Shad
 
 
 def _of_library(
-    module: str, name: str, search_path: Sequence[Place], suffix: str, home: str
+    module: str, name: str, search_path: Sequence[SearchFolder], suffix: str, home: str
 ) -> Shadow | None:
     """Compare the module that is imported with the next one that would be."""
     candidates = _all(module, search_path, suffix)
@@ -259,7 +259,9 @@ def _of_library(
     return Shadow(module=module, path=path, hides=hides, where=place.where) if hides else None
 
 
-def _namespace(module: str, search_path: Sequence[Place], suffix: str, home: str) -> Shadow | None:
+def _namespace(
+    module: str, search_path: Sequence[SearchFolder], suffix: str, home: str
+) -> Shadow | None:
     """Find a folder without __init__.py, which is imported if no regular package is on the path."""
     for place in search_path:
         path = os.path.join(place.folder, module)
@@ -270,7 +272,9 @@ def _namespace(module: str, search_path: Sequence[Place], suffix: str, home: str
     return None
 
 
-def _all(module: str, search_path: Iterable[Place], suffix: str) -> Iterator[tuple[str, Place]]:
+def _all(
+    module: str, search_path: Iterable[SearchFolder], suffix: str
+) -> Iterator[tuple[str, SearchFolder]]:
     """Yield the package folders and files that imports of a module find, in order, with their places."""
     endings = (suffix, ".abi3.so", ".so", ".py", ".pyc")
     for place in search_path:

@@ -46,7 +46,7 @@ _LEAST = 0.5
 NvidiaFacts = tuple[NvidiaAnswer | Absent, NvidiaDriver | Lack, NvidiaGpus | Lack]
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True):
+class DriverAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of NVML or nvidia-smi; each line of the NVML child process is a part of one."""
 
     how: str = ""
@@ -61,7 +61,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     """Number of GPUs according to NVML; None if it did not get that far."""
 
 
-MISSING = Said(how="missing")
+MISSING = DriverAnswer(how="missing")
 """It is not installed."""
 
 
@@ -76,7 +76,7 @@ class Limits(NamedTuple):
     all: float = 16.0
 
 
-class World(NamedTuple):
+class MachineFiles(NamedTuple):
     """The facts from this machine's files."""
 
     driver: NvidiaDriver | None = None
@@ -104,10 +104,10 @@ def nvidia(host: Host | Unknown | None, pci: PciBus | Unknown | None) -> NvidiaF
 
 def read_world(
     root: Path, environ: Mapping[str, str], *, gpus_on_bus: int, elsewhere: str
-) -> World:
+) -> MachineFiles:
     """Read the files under `root`."""
     versions = (library_version(find_library(name, root, environ)) for name in (NVML, CUDA))
-    return World(
+    return MachineFiles(
         # WSL has no NVIDIA kernel module: files that name one belong to something else
         driver=None if elsewhere == "WSL" else driver_files(root),
         library=next(
@@ -132,7 +132,9 @@ def driver_files(root: Path) -> NvidiaDriver | None:
     return NvidiaDriver(version=version, source=source, open_module=kind)
 
 
-def look(world: World, root: Path, environ: Mapping[str, str], limits: Limits) -> NvidiaFacts:
+def look(
+    world: MachineFiles, root: Path, environ: Mapping[str, str], limits: Limits
+) -> NvidiaFacts:
     """Ask the available tools and combine their answers."""
     end = time.monotonic() + limits.all
     wsl = str(root / WSL_FOLDER)
@@ -146,14 +148,14 @@ def look(world: World, root: Path, environ: Mapping[str, str], limits: Limits) -
             paths = filter(None, (environ.get("LD_LIBRARY_PATH"), wsl))
             environment["LD_LIBRARY_PATH"] = ":".join(paths)
         nvml = ask_nvml(min(limits.nvml + more, limits.nvml_most), environment)
-    smi = Said(how="not asked") if smi_path else MISSING
+    smi = DriverAnswer(how="not asked") if smi_path else MISSING
     # if NVML hangs, nvidia-smi hangs too, because it uses NVML
     if smi_path and not (nvml.how in ("ok", "hung") or nvml.gpus):
         smi = ask_smi(smi_path, min(limits.smi, max(end - time.monotonic(), 1.0)))
     return conclude(world, nvml, smi)
 
 
-def conclude(world: World, nvml: Said, smi: Said) -> NvidiaFacts:
+def conclude(world: MachineFiles, nvml: DriverAnswer, smi: DriverAnswer) -> NvidiaFacts:
     """Return the three facts that follow from the answers."""
     answer: NvidiaAnswer | Absent = Absent(why="neither NVML nor nvidia-smi was found")
     if nvml != MISSING or smi != MISSING:
@@ -163,7 +165,7 @@ def conclude(world: World, nvml: Said, smi: Said) -> NvidiaFacts:
     return answer, _driver(world, nvml, smi, silent), _gpus(world, nvml, smi, silent)
 
 
-def _silence(nvml: Said, smi: Said) -> str:
+def _silence(nvml: DriverAnswer, smi: DriverAnswer) -> str:
     """Return why no tool gave an answer; "" if the tools say that no driver is loaded."""
     for name, answer in (("NVML", nvml), ("nvidia-smi", smi)):
         failed = answer.how == "error" and answer.code not in _NOT_LOADED
@@ -173,7 +175,9 @@ def _silence(nvml: Said, smi: Said) -> str:
     return ""
 
 
-def _driver(world: World, nvml: Said, smi: Said, silent: str) -> NvidiaDriver | Lack:
+def _driver(
+    world: MachineFiles, nvml: DriverAnswer, smi: DriverAnswer, silent: str
+) -> NvidiaDriver | Lack:
     versions = ((nvml.driver, "NVML"), (smi.driver, "nvidia-smi"))
     driver = world.driver or next(
         (NvidiaDriver(version=v, source=s) for v, s in versions if v), None
@@ -188,7 +192,9 @@ def _driver(world: World, nvml: Said, smi: Said, silent: str) -> NvidiaDriver | 
     return Absent(why="no NVIDIA driver is loaded")
 
 
-def _gpus(world: World, nvml: Said, smi: Said, silent: str) -> NvidiaGpus | Lack:
+def _gpus(
+    world: MachineFiles, nvml: DriverAnswer, smi: DriverAnswer, silent: str
+) -> NvidiaGpus | Lack:
     if nvml.how in ("ok", "error") and nvml.gpus:
         from tunedoctor.readers.nvidia_smi import complete  # noqa: PLC0415  seldom needed
 
@@ -200,7 +206,7 @@ def _gpus(world: World, nvml: Said, smi: Said, silent: str) -> NvidiaGpus | Lack
     return Unknown(why=silent) if silent else _unasked(world)
 
 
-def _unasked(world: World) -> Lack:
+def _unasked(world: MachineFiles) -> Lack:
     """Return what the files say about GPUs, if no tool could be asked."""
     if world.elsewhere == "Jetson":
         return Unknown(why="a Jetson, and no tool was found that reports its GPU")
@@ -244,23 +250,25 @@ def find_nvml(root: Path, environ: Mapping[str, str]) -> bool:
     return True
 
 
-def ask_nvml(seconds: float, environ: Mapping[str, str]) -> Said:
+def ask_nvml(seconds: float, environ: Mapping[str, str]) -> DriverAnswer:
     """Ask NVML in a child for at most `seconds`."""
     from importlib.util import find_spec  # noqa: PLC0415  seldom needed
 
     spec = find_spec("pynvml")
     if spec is None or spec.origin is None:
-        return Said(how="not asked", text="the package nvidia-ml-py is not installed")
+        return DriverAnswer(how="not asked", text="the package nvidia-ml-py is not installed")
     script, folder = Path(__file__).with_name("nvml_child.py"), str(Path(spec.origin).parent)
     argv = [sys.executable, "-I", "-S", str(script), folder]
-    return nvml_said(run(argv, timeout=seconds, env=environ))
+    return answer_of_nvml(run(argv, timeout=seconds, env=environ))
 
 
-def nvml_said(completed: ChildResult) -> Said:
+def answer_of_nvml(completed: ChildResult) -> DriverAnswer:
     """Parse the child's output. Lines from others, such as a stub library, are ignored."""
     lines = [line for text in completed.out.splitlines() if (line := _line(text))]
     failure = next((line for line in lines if line.code is not None), None)
-    summary = next((line for line in lines if line.driver or line.count is not None), Said())
+    summary = next(
+        (line for line in lines if line.driver or line.count is not None), DriverAnswer()
+    )
     gpus = tuple(gpu for line in lines for gpu in line.gpus)
     code, text = (failure.code, failure.text) if failure else (None, "")
     if completed.how == "hung":
@@ -278,26 +286,26 @@ def nvml_said(completed: ChildResult) -> Said:
     return msgspec.structs.replace(summary, how=how, code=code, text=text, gpus=gpus)
 
 
-def _line(text: str) -> Said | None:
+def _line(text: str) -> DriverAnswer | None:
     try:
-        return msgspec.json.decode(text, type=Said) if text.startswith("{") else None
+        return msgspec.json.decode(text, type=DriverAnswer) if text.startswith("{") else None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
 
 
-def ask_smi(path: str, seconds: float) -> Said:
+def ask_smi(path: str, seconds: float) -> DriverAnswer:
     """Run the nvidia-smi at `path`, for at most `seconds` in all."""
     end = time.monotonic() + seconds
     query = [path, f"--query-gpu={','.join(FIELDS)}", "--format=csv,noheader,nounits"]
     first = run(query, timeout=seconds)
-    answer = smi_query_said(first)
+    answer = answer_of_smi_query(first)
     left = end - time.monotonic()
     if answer is not None or left < _LEAST:
         return answer or _failed(first)
-    return smi_table_said(run([path], timeout=left))
+    return answer_of_smi_table(run([path], timeout=left))
 
 
-def smi_query_said(completed: ChildResult) -> Said | None:
+def answer_of_smi_query(completed: ChildResult) -> DriverAnswer | None:
     """Parse the answer to the query; None if this nvidia-smi did not understand it."""
     from tunedoctor.readers.nvidia_smi import (  # noqa: PLC0415
         complete,
@@ -313,11 +321,13 @@ def smi_query_said(completed: ChildResult) -> Said | None:
         smi_output = output_of_rows(rows[: MOST_GPUS + 1])
         if len(rows) > MOST_GPUS or len({gpu.index for gpu in smi_output.gpus}) < len(rows):
             return _failed(completed)
-        return Said(how="ok", driver=smi_output.driver, gpus=tuple(map(complete, smi_output.gpus)))
+        return DriverAnswer(
+            how="ok", driver=smi_output.driver, gpus=tuple(map(complete, smi_output.gpus))
+        )
     return _failed(completed) if _failure(completed) else None
 
 
-def smi_table_said(completed: ChildResult) -> Said:
+def answer_of_smi_table(completed: ChildResult) -> DriverAnswer:
     """Parse the plain table."""
     from tunedoctor.readers.nvidia_smi import read as said_in  # noqa: PLC0415
     from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
@@ -328,7 +338,7 @@ def smi_table_said(completed: ChildResult) -> Said:
     driver = next((fact for fact in facts if isinstance(fact, NvidiaDriver)), None)
     gpus = next((fact.gpus for fact in facts if isinstance(fact, NvidiaGpus)), ())
     # a table without GPUs was cut off: if there are none, nvidia-smi says so in words
-    answer = Said(how="ok", gpus=gpus) if 0 < len(gpus) <= MOST_GPUS else _failed(completed)
+    answer = DriverAnswer(how="ok", gpus=gpus) if 0 < len(gpus) <= MOST_GPUS else _failed(completed)
     if driver is None:
         return answer
     driver_fields = {"driver": driver.version, "cuda": driver.cuda, "library": driver.library}
@@ -342,13 +352,13 @@ def _failure(completed: ChildResult) -> NvidiaAnswer | None:
     return failures(Paste([*completed.out.splitlines(), *completed.err.splitlines()]))
 
 
-def _failed(completed: ChildResult) -> Said:
+def _failed(completed: ChildResult) -> DriverAnswer:
     if completed.how == "hung":
-        return Said(how="hung", text=f"no answer in {completed.seconds:.0f} s")
+        return DriverAnswer(how="hung", text=f"no answer in {completed.seconds:.0f} s")
     if completed.how == "signal":
-        return Said(how="crashed", text=completed.death)
+        return DriverAnswer(how="crashed", text=completed.death)
     if completed.how == "not started":
-        return Said(how="error", text=completed.err)
+        return DriverAnswer(how="error", text=completed.err)
     failure = None if completed.truncated else _failure(completed)
     lines = [
         line for line in (*completed.out.splitlines(), *completed.err.splitlines()) if line.strip()
@@ -356,5 +366,5 @@ def _failed(completed: ChildResult) -> Said:
     text = "\n".join(lines[:_LINES])[:1000]
     if failure is None:
         what = f"{len(lines)} lines, first '{text[:60]}'" if lines else "nothing"
-        return Said(how="nonsense", text=f"its output is not that of nvidia-smi: {what}")
-    return Said(how="error", code=completed.code or failure.smi_code, text=text)
+        return DriverAnswer(how="nonsense", text=f"its output is not that of nvidia-smi: {what}")
+    return DriverAnswer(how="error", code=completed.code or failure.smi_code, text=text)

@@ -23,7 +23,7 @@ _LINES = 64
 _LEVELS = 32
 
 
-class Found(NamedTuple):
+class FoundEnvironment(NamedTuple):
     """A folder that is an environment."""
 
     path: str
@@ -49,7 +49,9 @@ class _Place(msgspec.Struct, frozen=True):
     hashed: str = "."
 
 
-def projects(environ: Mapping[str, str], cwd: str) -> Iterator[tuple[str, tuple[Found, ...]]]:
+def projects(
+    environ: Mapping[str, str], cwd: str
+) -> Iterator[tuple[str, tuple[FoundEnvironment, ...]]]:
     """Yield the folders of a project with the environments of each."""
     for folder, names in folders(environ, cwd):
         yield folder, tuple(_checked(_of_project(environ, folder, names)))
@@ -72,7 +74,7 @@ def folders(environ: Mapping[str, str], cwd: str) -> Iterator[tuple[str, set[str
         folder = parent
 
 
-def everywhere(environ: Mapping[str, str]) -> Iterator[Found]:
+def everywhere(environ: Mapping[str, str]) -> Iterator[FoundEnvironment]:
     """Yield the environments in the tools' usual folders, in the order of the table."""
     places = (p for p in rows("environments", "places", _Place) if not (p.here or p.project))
     return _checked(
@@ -126,7 +128,7 @@ def is_marked(path: str) -> bool:
     return marked or os.path.isdir(os.path.join(path, "conda-meta"))
 
 
-def _checked(candidates: Iterable[Found]) -> Iterator[Found]:
+def _checked(candidates: Iterable[FoundEnvironment]) -> Iterator[FoundEnvironment]:
     """Yield the environments among these, each once even if several links lead to it."""
     real_paths: set[str] = set()
     for candidate in candidates:
@@ -138,11 +140,13 @@ def _checked(candidates: Iterable[Found]) -> Iterator[Found]:
             yield candidate._replace(bare=not is_marked(candidate.path))
 
 
-def _of_project(environ: Mapping[str, str], folder: str, names: set[str]) -> Iterator[Found]:
+def _of_project(
+    environ: Mapping[str, str], folder: str, names: set[str]
+) -> Iterator[FoundEnvironment]:
     for place in rows("environments", "places", _Place):
         if place.here:
             for path in expanded(folder, place.here):
-                yield Found(path, place.kind, place.first)
+                yield FoundEnvironment(path, place.kind, place.first)
         elif not names.isdisjoint(place.project):
             named_place = msgspec.structs.replace(place, glob=_project_pattern(place, folder))
             yield from _environments_of(environ, named_place, folder)
@@ -172,7 +176,7 @@ def _hash(path: str) -> str:
 
 def _environments_of(
     environ: Mapping[str, str], place: _Place, folder: str = os.sep
-) -> Iterator[Found]:
+) -> Iterator[FoundEnvironment]:
     """Yield the environments of a row outside projects, or those of the project in `folder`."""
     home = _home(environ)
     base_setting = environ.get(place.base) if place.base else ""
@@ -189,7 +193,7 @@ def _environments_of(
             paths = [*filter(None, map(_kernel, expanded(base, place.kernels)))]
         else:
             paths = expanded(base, place.glob)
-        yield from (Found(os.path.normpath(path), place.kind) for path in paths)
+        yield from (FoundEnvironment(os.path.normpath(path), place.kind) for path in paths)
 
 
 def _kernel(path: str) -> str:

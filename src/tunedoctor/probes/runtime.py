@@ -66,7 +66,7 @@ class Data(msgspec.Struct, frozen=True):
     attention: tuple[str, ...] = ()
 
 
-class Step(msgspec.Struct, frozen=True):
+class ProgressStep(msgspec.Struct, frozen=True):
     """A progress report within a stage of training."""
 
     number: int = 0
@@ -74,13 +74,13 @@ class Step(msgspec.Struct, frozen=True):
     minutes: float | None = None
 
 
-class Line(msgspec.Struct, frozen=True):
+class ScriptLine(msgspec.Struct, frozen=True):
     """One line of output from a script with stages: the deep probe, or a part of the smoke training."""
 
     begin: str = ""
     limit: float = 0.0
     """Seconds of silence that the stage may take."""
-    step: Step | None = None
+    step: ProgressStep | None = None
     end: str = ""
     done: bool = False
     ok: bool = False
@@ -100,10 +100,10 @@ class Line(msgspec.Struct, frozen=True):
         return "ok" if self.ok else "skipped" if self.skipped else "failed"
 
 
-class Run(NamedTuple):
+class ScriptRun(NamedTuple):
     """One run of a script: its lines, how it ended, and its other output."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[ScriptLine, ...]
     ended: child.ChildResult
     words: tuple[str, ...] = ()
     """Lines from faulthandler, and from libraries that bypass Python's stdout."""
@@ -164,16 +164,16 @@ def run_script(  # noqa: PLR0913  each is a knob of one child
     overall: float,
     idle: float = IDLE,
     watch: Callable[[list[str]], None] | None = None,
-) -> Run:
+) -> ScriptRun:
     """Run a script with stages; `scratch` is its folder, and `watch` gets a description of what is running."""
-    lines: list[Line] = []
+    lines: list[ScriptLine] = []
     words: list[str] = []
     allowed = seconds + GRACE
 
     def heard(text: str) -> float:
         nonlocal allowed
         try:
-            line = msgspec.json.decode(text, type=Line)
+            line = msgspec.json.decode(text, type=ScriptLine)
         except (msgspec.DecodeError, RecursionError):  # not a line of the script
             words.append(text)
             # faulthandler reports when the time is over; a library that prints is still working
@@ -202,7 +202,7 @@ def run_script(  # noqa: PLR0913  each is a knob of one child
         env=env,
         memory=child_limit(),
     )
-    return Run(tuple(lines), completed, tuple(words), seconds)
+    return ScriptRun(tuple(lines), completed, tuple(words), seconds)
 
 
 @probe(Runtime, seconds=OVERALL + 20.0, deep=True)
@@ -233,7 +233,7 @@ def runtime_of(
 
     limit, ends = stage_seconds(environment), time.monotonic() + OVERALL
     argv = [python, SCRIPT, "deep", "--seconds", str(limit), *words]
-    runs: list[Run] = []
+    runs: list[ScriptRun] = []
     while len(runs) <= RESTARTS and (left := ends - time.monotonic()) > 0:
         with scratch() as folder:
             latest = run_script(argv, environment, folder, seconds=limit, overall=left, watch=watch)
@@ -268,7 +268,7 @@ def importing(
     return words + [word for name in extra.frameworks for word in ("--framework", name)]
 
 
-def fold(runs: Sequence[Run]) -> Runtime:
+def fold(runs: Sequence[ScriptRun]) -> Runtime:
     """Return the fact from all runs; if a stage was reported twice, the first report counts."""
     stages: dict[str, Stage] = {}
     datas: list[Data] = []

@@ -16,7 +16,14 @@ import msgspec
 
 from tunedoctor.facts import Target
 from tunedoctor.facts.target import MOST_NAMED, NO_ENVIRONMENT, ONLY, OWN, PROJECTS, Nearby
-from tunedoctor.probes.places import INSIDE, Found, everywhere, is_marked, owned, projects
+from tunedoctor.probes.places import (
+    INSIDE,
+    FoundEnvironment,
+    everywhere,
+    is_marked,
+    owned,
+    projects,
+)
 from tunedoctor.system.programs import which
 from tunedoctor.system.reading import listed, start
 from tunedoctor.tables.load import table
@@ -61,12 +68,12 @@ def choose(
 def _searched(environ: Mapping[str, str], cwd: str, own_executable: str, own: str) -> Target:
     """Return the environment of the folder or its project, or the only environment that exists."""
 
-    def others(environments: Iterable[Found]) -> list[Found]:
+    def others(environments: Iterable[FoundEnvironment]) -> list[FoundEnvironment]:
         """Leave out doctor's own, and pyenv's Pythons unless torch is in one and there is nothing else."""
         from tunedoctor.probes.environments import holds  # noqa: PLC0415  few need it, and it reads by this file
 
         nonlocal own
-        candidates: list[Found] = []
+        candidates: list[FoundEnvironment] = []
         for environment in environments:
             if is_own(environment.path, own_executable):
                 own = own or environment.path
@@ -100,13 +107,15 @@ def trains(prefix: str) -> bool:
     return bool(holds(prefix)[1])
 
 
-def _unambiguous(environments: list[Found], *, first: bool = False) -> Found | None:
+def _unambiguous(
+    environments: list[FoundEnvironment], *, first: bool = False
+) -> FoundEnvironment | None:
     """Return the only one, or a project's first; None if it is ambiguous or belongs to another user."""
     sure = len(environments) == 1 or (first and environments and environments[0].first)
     return environments[0] if sure and owned(environments[0].path) else None
 
 
-def _none(environments: list[Found], own: str, cwd: str) -> Target:
+def _none(environments: list[FoundEnvironment], own: str, cwd: str) -> Target:
     """Return a target that says that none was chosen, and which environments may be meant."""
     from tunedoctor.probes.environments import holds  # noqa: PLC0415
 

@@ -3,8 +3,16 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from tunedoctor.data.report import Costs, DataFault, DataFile, Lengths, Report, RowShown, Spot
-from tunedoctor.data.rows import said
+from tunedoctor.data.report import (
+    DataFault,
+    DataFile,
+    DataReport,
+    Lengths,
+    RowShown,
+    Spot,
+    TrainingCosts,
+)
+from tunedoctor.data.rows import columns_text
 from tunedoctor.model.wording import many, megabytes
 from tunedoctor.render.html import frame
 from tunedoctor.render.screen import NextStep, Screen, mark
@@ -22,7 +30,7 @@ _STYLE = """
 """
 
 
-def page(report: Report) -> str:
+def page(report: DataReport) -> str:
     """Return the page, in ASCII: what it is written to has no say in what it holds."""
     screen = Screen(120, colour=True)
     _report(report, screen, most=_ON_PAGE)
@@ -31,14 +39,14 @@ def page(report: Report) -> str:
     return frame(f"doctor data: {report.verdict}", body, colours + _STYLE)
 
 
-def render(report: Report, screen: Screen, next_steps: Sequence[NextStep] = ()) -> str:
+def render(report: DataReport, screen: Screen, next_steps: Sequence[NextStep] = ()) -> str:
     """Return the report for a terminal; `ways` are the commands that come next."""
     _report(report, screen, most=_MOST)
     screen.next(*next_steps)
     return screen.text()
 
 
-def _report(report: Report, screen: Screen, *, most: int) -> None:
+def _report(report: DataReport, screen: Screen, *, most: int) -> None:
     for file in report.files:
         _file(file, screen)
     if report.roles:
@@ -94,7 +102,7 @@ def _file(file: DataFile, screen: Screen) -> None:
     forms = f"; {', '.join(file.forms)}: {', '.join(filter(None, names))}" * bool(file.forms)
     screen.wrap(", ".join(counts) + forms, 2)
     if file.guessed:
-        screen.wrap(f"columns were guessed, as with --columns {said(file.read_as)}", 2)
+        screen.wrap(f"columns were guessed, as with --columns {columns_text(file.read_as)}", 2)
     read = layout(tuple(file.columns))[1]
     others = [name or "an unnamed column" for name in own if name not in (*read, "system")]
     if len(file.forms) == 1 and read and others:
@@ -162,7 +170,7 @@ def _lengths(lengths: Lengths, screen: Screen) -> None:
         screen.wrap(text, 2)
 
 
-def _costs(costs: Costs, screen: Screen) -> None:
+def _costs(costs: TrainingCosts, screen: Screen) -> None:
     run = f"{costs.method}, {costs.seq:,} tokens, batch {costs.batch}, {costs.epochs:g} epochs"
     screen.line(("training", "bold"), f"  {costs.model}, {run}")
     steps = f"{costs.steps:,} steps over {costs.rows:,} rows, {costs.tokens:,} tokens"

@@ -31,11 +31,11 @@ def render(shown: Demonstration, new_screen: Callable[[], Screen]) -> str:
     return "".join(
         (
             intro.text(),
-            terminal.render(_told(shown.before), new_screen()),
+            terminal.render(_view(shown.before), new_screen()),
             plan.text(),
             render_plan(shown.fix, new_screen(), shown.unchanged),
             after.text(),
-            terminal.render(_told(shown.after), new_screen()),
+            terminal.render(_view(shown.after), new_screen()),
             end.text(),
         )
     )
@@ -50,10 +50,10 @@ def render_page(shown: Demonstration) -> str:
         f"Demonstration: {shown.story}. Recorded on {shown.recorded}. {_NOT_YOURS}"
         f" doctor fix would fix {fixes}; afterwards the verdict is predicted to be {shown.after.verdict}."
     )
-    return html.render(_told(shown.before, note))
+    return html.render(_view(shown.before, note))
 
 
-def _told(report: Report, note: str = "") -> ReportView:
+def _view(report: Report, note: str = "") -> ReportView:
     return ReportView(report=report, code=exit_code(report), here=False, note=note)
 
 

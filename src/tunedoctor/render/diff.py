@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from tunedoctor.diagnosis.differences import (
-    Change,
     Difference,
     FindingDifference,
     Side,
+    ValueChange,
     format_value,
 )
 from tunedoctor.facts import KINDS
@@ -143,7 +143,7 @@ def markdown(differences: Sequence[Difference]) -> str:
     return "\n".join(lines)
 
 
-def _row(change: Change) -> tuple[str, str, str]:
+def _row(change: ValueChange) -> tuple[str, str, str]:
     return (f"{change.fact}.{change.field}".rstrip("."), *_values(change))
 
 
@@ -164,7 +164,7 @@ def _at(side: Side) -> str:
     return "here" if side.kind == "here" else f"in {side.name}"
 
 
-def _because(finding: FindingDifference) -> Iterator[tuple[str, Change]]:
+def _because(finding: FindingDifference) -> Iterator[tuple[str, ValueChange]]:
     """Yield the facts that explain a finding, each with its label: "and" if both are needed, "or" if one is enough."""
     last, word = "", "because"
     for change in finding.explained_by:
@@ -172,13 +172,13 @@ def _because(finding: FindingDifference) -> Iterator[tuple[str, Change]]:
         last, word = change.fact, "and" if finding.together else "or"
 
 
-def _label(change: Change) -> str:
+def _label(change: ValueChange) -> str:
     """Return a field's short name: "torch" for "distributions[torch]"."""
     first = _FIRST.get(change.fact, " ")
     return change.field.removeprefix(first).replace("]", "", change.field.startswith(first))
 
 
-def _values(change: Change, most: int = LONGEST) -> tuple[str, str]:
+def _values(change: ValueChange, most: int = LONGEST) -> tuple[str, str]:
     """Return both values in words; sizes as they are where they would read the same."""
     a, b = (format_value(text, most, sizes=True) for text in (change.a, change.b))
     return (a, b) if a != b else (format_value(change.a, most), format_value(change.b, most))

@@ -7,7 +7,7 @@ from typing import Any
 from tunedoctor.memory import overview
 from tunedoctor.memory.band import DeviceFit
 from tunedoctor.memory.fit_report import FitReport
-from tunedoctor.memory.host import Place
+from tunedoctor.memory.host import CardTraining
 from tunedoctor.render.screen import Part, Screen, mark
 
 _MARK = {"fits": "ok", "tight": "warning", "doesn't fit": "error"}
@@ -325,7 +325,7 @@ _SHOWN: dict[type, Callable[[Any, Screen], None]] = {
 }
 
 
-def _place(rented: Place, of_what: str) -> str:
+def _place(rented: CardTraining, of_what: str) -> str:
     parts = [rented.device, *([rented.verdict] if rented.verdict != "fits" else [])]
     if rented.hours is None or rented.hours_range is None:
         parts.append("speed unknown")

@@ -7,7 +7,7 @@ from itertools import chain
 from tunedoctor.diagnosis.summary import line_of
 from tunedoctor.fleet.many import MEASURES
 from tunedoctor.fleet.outliers import describe
-from tunedoctor.fleet.report import FleetReport, Odd, Spread
+from tunedoctor.fleet.report import FleetReport, Outlier, Spread
 from tunedoctor.model.findings import SEVERITIES
 from tunedoctor.model.wording import listed, many
 from tunedoctor.render.formats.prometheus import Sample, text_of
@@ -97,7 +97,7 @@ def _spread(spread: Spread) -> str:
     return f"{text}; slower: {slow}" if slow else text
 
 
-def rows_of(report: FleetReport) -> Iterator[Odd]:
+def rows_of(report: FleetReport) -> Iterator[Outlier]:
     """Yield each difference once, with all nodes that have it."""
     return (outlier for outlier in report.odd if outlier.nodes)
 

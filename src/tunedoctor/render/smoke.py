@@ -7,7 +7,7 @@ import msgspec
 from tunedoctor.facts import NodeSpeed
 from tunedoctor.model.wording import gib
 from tunedoctor.render.screen import Screen, mark
-from tunedoctor.smoke.result import Blame, SmokeResult
+from tunedoctor.smoke.result import SmokeResult, StageFailure
 from tunedoctor.smoke.stages import SmokeStage
 
 NAME = 17
@@ -87,7 +87,9 @@ def _stage(stage: SmokeStage, answer: SmokeResult, screen: Screen) -> None:
         _print_note(screen, stage.note)
 
 
-def _print_failure(stage: SmokeStage, blame: Blame, screen: Screen, *, verbose: bool) -> None:
+def _print_failure(
+    stage: SmokeStage, blame: StageFailure, screen: Screen, *, verbose: bool
+) -> None:
     screen.line(mark(blame.severity), " ", (stage.name, blame.severity))
     screen.row("found", blame.found)
     screen.row("means", blame.means)

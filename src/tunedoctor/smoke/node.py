@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tunedoctor.facts import CardSpeed, NodeSpeed
-from tunedoctor.probes.runtime import Run
+from tunedoctor.probes.runtime import ScriptRun
 from tunedoctor.smoke.stages import SmokePart, SmokeStage, data_of, stage
 from tunedoctor.tables.load import table
 
@@ -16,7 +16,7 @@ TABLE: Any = table("node_speeds")
 CARDS: dict[str, Any] = {name: row for row in TABLE["cards"] for name in row["names"]}
 
 
-def links_of(run: Run) -> list[SmokePart]:
+def links_of(run: ScriptRun) -> list[SmokePart]:
     """Return the part that sums over all cards, if a run of "node" measured each; nothing for a single GPU."""
     kind, ends = data_of(run, "device").get("kind"), [x for x in run.lines if x.end[:5] == "card "]
     device, ranks = (("--device", "cpu"), 2) if kind == "cpu" else ((), len(ends))
@@ -25,7 +25,7 @@ def links_of(run: Run) -> list[SmokePart]:
     return [SmokePart("links", device, ranks=ranks, idle=120.0)] if here else []
 
 
-def speed_of(runs: Sequence[Run]) -> NodeSpeed | None:
+def speed_of(runs: Sequence[ScriptRun]) -> NodeSpeed | None:
     """Return the measurements; None if there are none."""
     lines, keys = [x for run in runs for x in run.lines if x.ok], CardSpeed.__struct_fields__
     cards = [{key: x.data.get(key) for key in keys} for x in lines if x.end[:5] == "card "]

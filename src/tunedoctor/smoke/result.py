@@ -24,7 +24,7 @@ from tunedoctor.messages.match import shipped
 from tunedoctor.model.findings import Check, Finding, Result, tell
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.imports import texts
-from tunedoctor.probes.runtime import Run, not_begun
+from tunedoctor.probes.runtime import ScriptRun, not_begun
 from tunedoctor.smoke import node as speeds
 from tunedoctor.smoke import stages as judging
 from tunedoctor.smoke.stages import TABLE, GpuReading, Load, SmokePart, SmokeStage, data_of
@@ -40,7 +40,7 @@ RANK = 8
 """Rank of the adapters."""
 
 
-class Blame(msgspec.Struct, frozen=True):
+class StageFailure(msgspec.Struct, frozen=True):
     """A failure: what failed, why, and how to fix it."""
 
     stage: str
@@ -75,7 +75,7 @@ class SmokeResult(msgspec.Struct, frozen=True, kw_only=True):
     half: str = ""
     """16-bit type that the training uses on the device."""
     stages: tuple[SmokeStage, ...] = ()
-    blames: tuple[Blame, ...] = ()
+    blames: tuple[StageFailure, ...] = ()
     """One for each stage that is not ok, errors first."""
     losses: tuple[float, ...] = ()
     """Nats per token, by step."""
@@ -128,15 +128,15 @@ def causes_of(
     return [*related, *(cause for cause in grave if cause.check.id not in old)]
 
 
-def blames_of(
+def failures_of(
     stages: Sequence[SmokeStage],
     old_diagnosis: Diagnosis,
     new_diagnosis: Diagnosis,
     *,
     strict: bool,
-) -> tuple[Blame, ...]:
+) -> tuple[StageFailure, ...]:
     """Return one entry for each stage that is not ok, errors first. `strict`: warnings are errors."""
-    result: list[Blame] = []
+    result: list[StageFailure] = []
     for bad_stage in (stage for stage in stages if stage.bad):
         reason = reason_of(bad_stage)
         cause, cure, id_ = reason.cause, reason.cure, ""
@@ -149,7 +149,9 @@ def blames_of(
             "error" if bad_stage.required or strict else "warning"
         )
         result.append(
-            Blame(bad_stage.name, severity, found_in(bad_stage), reason.means, cause, cure, id_)
+            StageFailure(
+                bad_stage.name, severity, found_in(bad_stage), reason.means, cause, cure, id_
+            )
         )
     return tuple(sorted(result, key=lambda blame: blame.severity == "warning"))
 
@@ -232,12 +234,12 @@ def run_all(
     environment: Mapping[str, str],
     watch: Callable[[list[str]], None],
     reading: AbstractContextManager[None],
-) -> list[Run]:
+) -> list[ScriptRun]:
     """Run the parts in turn; stop after the first failure of a required stage.
 
     `reading` reads the hardware's state during the load.
     """
-    runs, parts = list[Run](), [*parts_of(options)]
+    runs, parts = list[ScriptRun](), [*parts_of(options)]
     for part in parts:
         with reading if part.name == "load" else nullcontext():
             runs.append(judging.run_part(part, python, environment, watch))
@@ -249,7 +251,7 @@ def run_all(
 
 
 def build_result(  # noqa: PLR0913  all that is known
-    runs: Sequence[Run],
+    runs: Sequence[ScriptRun],
     options: SmokeRequest,
     snapshot: Snapshot,
     checks: tuple[Check, ...],
@@ -272,7 +274,7 @@ def build_result(  # noqa: PLR0913  all that is known
         stages += judging.stages_of_load(load, readings)
         with_run = judging.facts_of_load(with_run, readings)
     old_diagnosis, new_diagnosis = diagnose(snapshot, checks), diagnose(with_run, checks)
-    blames = blames_of(stages, old_diagnosis, new_diagnosis, strict=options.strict)
+    blames = failures_of(stages, old_diagnosis, new_diagnosis, strict=options.strict)
     shared = {*SmokeResult.__struct_fields__} & {*kinds.Smoke.__struct_fields__} - {"stages"}
     answer = msgspec.structs.replace(
         not_started(snapshot, ""),
@@ -319,7 +321,7 @@ def outcome_check(answer: SmokeResult) -> Check:
     )
 
 
-def _finding_of(blame: Blame) -> Finding:
+def _finding_of(blame: StageFailure) -> Finding:
     observation, cure = f"{blame.stage}: {blame.found}", tell(blame.cure or "doctor smoke")
     return Finding(
         found=observation, means=blame.means, cure=cure, severity=blame.severity, certain=True
@@ -335,7 +337,7 @@ def _result_of(smoke: kinds.Smoke | kinds.Unknown | None) -> Result:
     bad = [failed_stage for failed_stage in bad if failed_stage.bad]
     if bad:
         bad[0] = msgspec.structs.replace(bad[0], reason=getattr(smoke, "reason", ""))
-    return next(map(_finding_of, blames_of(bad, _NONE, _NONE, strict=False)), None)
+    return next(map(_finding_of, failures_of(bad, _NONE, _NONE, strict=False)), None)
 
 
 OF_SNAPSHOT = msgspec.structs.replace(
@@ -370,7 +372,7 @@ def forecast(folder: str, built: Mapping[str, object]) -> int | None:
 
 
 def _facts(
-    runs: Sequence[Run], stages: Sequence[SmokeStage]
+    runs: Sequence[ScriptRun], stages: Sequence[SmokeStage]
 ) -> tuple[kinds.Runtime, *tuple[kinds.Errors, ...]]:
     """Return the facts about a run of the target's packages that checks use."""
     types = {line.end: line.type for run in runs for line in run.lines if line.end}
@@ -392,7 +394,9 @@ def _facts(
     return (runtime, kinds.Errors(errors=tuple(errors))) if errors else (runtime,)
 
 
-def _smoke(runs: Sequence[Run], stages: Sequence[SmokeStage], options: SmokeRequest) -> kinds.Smoke:
+def _smoke(
+    runs: Sequence[ScriptRun], stages: Sequence[SmokeStage], options: SmokeRequest
+) -> kinds.Smoke:
     device, train = data_of(runs[0], "device"), data_of(runs[0], "train")
     kernels = data_of(runs[0], f"kernels {device.get('half', '')}")
     speed = train.get("tokens_per_second")

@@ -17,7 +17,7 @@ from tunedoctor.facts import Host, KernelLog, NvidiaGpu, NvidiaGpus, Outcome, Pc
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.wording import gib, listed
-from tunedoctor.probes.runtime import IDLE, SCRIPT, STAGE, Line, Run, run_script
+from tunedoctor.probes.runtime import IDLE, SCRIPT, STAGE, ScriptLine, ScriptRun, run_script
 from tunedoctor.running.command import killed_for_memory, kills_now
 from tunedoctor.system.scratch import scratch
 from tunedoctor.tables.load import table
@@ -46,7 +46,7 @@ class SmokePart(NamedTuple):
 
 def run_part(
     part: SmokePart, python: str, environment: Mapping[str, str], watch: Callable[[list[str]], None]
-) -> Run:
+) -> ScriptRun:
     """Run one part with `python`; `watch` gets a description of what is running."""
     kills_before = kills_now()
     with scratch() as folder:
@@ -109,7 +109,7 @@ def stage(name: str, outcome: Outcome, **more: Any) -> SmokeStage:  # noqa: ANN4
     return SmokeStage(name=name, outcome=outcome, required=required, **more)
 
 
-def stages_of(run: Run) -> tuple[SmokeStage, ...]:
+def stages_of(run: ScriptRun) -> tuple[SmokeStage, ...]:
     """Return the stages of a run in order; a part that died in between gets a separate stage.
 
     With several ranks a stage is reported once: the worst rank's result, with the ranks that did not get that far.
@@ -147,7 +147,7 @@ def stages_of(run: Run) -> tuple[SmokeStage, ...]:
     return tuple(stages + broken)
 
 
-def _stage_of(line: Line) -> SmokeStage:
+def _stage_of(line: ScriptLine) -> SmokeStage:
     step, reason = line.data.get("at_step"), str(line.data.get("reason", ""))
     return stage(
         line.end,
@@ -162,7 +162,7 @@ def _stage_of(line: Line) -> SmokeStage:
     )
 
 
-def _broken(run: Run, name: str, rank: int) -> SmokeStage:
+def _broken(run: ScriptRun, name: str, rank: int) -> SmokeStage:
     limit, error = run.death(name)
     steps = [line.step.number for line in run.lines if line.step and line.step.number]
     killed = "killed-for-memory" if run.for_memory else "killed"
@@ -177,7 +177,7 @@ def _broken(run: Run, name: str, rank: int) -> SmokeStage:
     )
 
 
-def data_of(run: Run, name: str) -> dict[str, Any]:
+def data_of(run: ScriptRun, name: str) -> dict[str, Any]:
     """Return the result of a stage; empty if it was not reached."""
     return next((line.data for line in run.lines if line.end == name), {})
 
@@ -219,7 +219,7 @@ class GpuReading(NamedTuple):
     log: KernelLog | None
 
 
-class Card(msgspec.Struct, frozen=True, kw_only=True):
+class LoadedCard(msgspec.Struct, frozen=True, kw_only=True):
     """One GPU during the load test, over all readings."""
 
     index: int
@@ -248,7 +248,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens per second in the first quarter; `after`: in the last."""
     after: float | None = None
     readings: int = 0
-    cards: tuple[Card, ...] = ()
+    cards: tuple[LoadedCard, ...] = ()
     xids: tuple[Xid, ...] = ()
     """New Xid lines of the kernel log during the load."""
 
@@ -291,7 +291,7 @@ def reader_of(snapshot: Callable[[], Snapshot]) -> Callable[[], GpuReading]:
     return read
 
 
-def load_of(run: Run, readings: Sequence[GpuReading]) -> Load | None:
+def load_of(run: ScriptRun, readings: Sequence[GpuReading]) -> Load | None:
     """Combine the script's results and the readings; None if no load ran to its end."""
     load, speed = data_of(run, "load"), data_of(run, "load speed")
     if not load.get("rounds"):
@@ -316,14 +316,14 @@ def load_of(run: Run, readings: Sequence[GpuReading]) -> Load | None:
     )
 
 
-def _card(gpu_readings: Sequence[NvidiaGpu]) -> Card:
+def _card(gpu_readings: Sequence[NvidiaGpu]) -> LoadedCard:
     last = gpu_readings[-1]
     loaded = (
         gpu_readings[1:-1] or gpu_readings
     )  # the first reading is before the load, the last after it
     reasons = [reason for gpu in gpu_readings for reason in gpu.throttle]
     counts = [gpu.ecc_uncorrected for gpu in gpu_readings if gpu.ecc_uncorrected is not None]
-    return Card(
+    return LoadedCard(
         index=last.index,
         name=last.name,
         temperature=max(

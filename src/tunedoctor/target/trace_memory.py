@@ -65,7 +65,7 @@ SOFTMAX_BACK = torch.ops.aten._softmax_backward_data.default  # noqa: SLF001  it
 LOGSUMEXP = torch.ops.aten.logsumexp.default
 
 
-class Live(TorchDispatchMode):
+class LiveStorages(TorchDispatchMode):
     """Counts the bytes of all live storages, and their peak in each phase."""
 
     def __init__(self):
@@ -242,7 +242,7 @@ def trace_step(request, layers):
 
 def run_step(model, request):
     """Run a step; return the peak bytes of each phase and the number of trained elements."""
-    live = Live()
+    live = LiveStorages()
     for tensor in (*model.parameters(), *model.buffers()):
         live.add(tensor)
     params = [tensor for tensor in model.parameters() if tensor.requires_grad]

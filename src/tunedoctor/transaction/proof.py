@@ -269,7 +269,9 @@ def _metadata(snapshot: Snapshot) -> dict[tuple[str, str], str]:
     interpreter, host = snapshot.find(kinds.Interpreter), snapshot.find(kinds.Host)
     for unmet_one in unmet(packages, interpreter, host, snapshot.find(kinds.TorchBuild), names):
         have, owner = unmet_one.installed or "none", unmet_one.owner
-        sentence = f"{owner.name} {owner.version} needs {unmet_one.wanted}, but {have} is installed"
+        sentence = (
+            f"{owner.name} {owner.version} needs {unmet_one.requirement}, but {have} is installed"
+        )
         result[owner.name, unmet_one.name] = sentence
     for broken in packages.broken:
         sentence = f"{broken.name}: {broken.problem}: {broken.detail}"

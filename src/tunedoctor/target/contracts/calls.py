@@ -49,7 +49,7 @@ class Signature(NamedTuple):
     """The one class, as dotted, that the definition takes the rest from."""
 
 
-class Call(NamedTuple):
+class KeywordCall(NamedTuple):
     """A call with keywords that no condition on a release guards."""
 
     line: int
@@ -104,7 +104,7 @@ def signature(node: Any) -> Signature:
     if not named <= _HARMLESS:
         return Signature(None)
     if isinstance(node, _FUNCTIONS):
-        return Signature(_taken(node))
+        return Signature(_keywords(node))
     inits = [one for one in node.body if getattr(one, "name", "") in ("__init__", "__new__")]
     # Generic[T] is no base for this
     bases = [dotted(getattr(one, "value", one)) for one in node.bases]
@@ -116,16 +116,16 @@ def signature(node: Any) -> Signature:
         return Signature(frozenset(one.id for one in fields if isinstance(one, ast.Name)), base)
     if len(inits) == 1 and inits[0].name == "__init__":
         plain = isinstance(inits[0], _FUNCTIONS) and not inits[0].decorator_list
-        return Signature(_taken(inits[0]) if plain else None)
+        return Signature(_keywords(inits[0]) if plain else None)
     return Signature(frozenset(), base) if base and not inits else Signature(None)
 
 
-def _taken(function: Any) -> frozenset[str] | None:
+def _keywords(function: Any) -> frozenset[str] | None:
     its = function.args
     return None if its.kwarg else frozenset(one.arg for one in [*its.args, *its.kwonlyargs])
 
 
-def calls(tree: ast.Module, bound: dict[str, Asks]) -> Iterator[Call]:
+def calls(tree: ast.Module, bound: dict[str, Asks]) -> Iterator[KeywordCall]:
     """Yield the calls in the functions and methods of a file of what its imports bind."""
     for node in tree.body:
         inner = node.body if isinstance(node, ast.ClassDef) else [node]
@@ -139,7 +139,7 @@ def calls(tree: ast.Module, bound: dict[str, Asks]) -> Iterator[Call]:
 
 def _within(
     function: Any, name: str, base: tuple[str, ...], bound: dict[str, Asks]
-) -> Iterator[Call]:
+) -> Iterator[KeywordCall]:
     own: set[str] = set()
     for node in _calls_of(function.body):
         keywords = tuple(one.arg for one in node.keywords if one.arg)
@@ -152,7 +152,7 @@ def _within(
             if path[0] not in own:
                 called = bound[path[0]]
                 called = called._replace(names=called.names + path[1:])
-                yield Call(node.lineno, name, called, keywords)
+                yield KeywordCall(node.lineno, name, called, keywords)
 
 
 def _calls_of(body: list[ast.stmt]) -> Iterator[Any]:

@@ -24,7 +24,7 @@ import sys
 import time
 from typing import Any, Iterable, NamedTuple, Tuple
 
-from .world import STANDARD, Place, World, absolute
+from .world import STANDARD, ModulePlace, World, absolute
 
 MOST_MODULES = 6000
 """Modules of one library that are followed."""
@@ -35,7 +35,7 @@ Problem = Tuple[str, str, str]
 FIELDS = ("library", "kind", "module", "name", "file", "line", "within")
 
 
-class Asked(NamedTuple):
+class NeededName(NamedTuple):
     """A name that a library imports from another library."""
 
     file: str
@@ -51,14 +51,14 @@ class Asked(NamedTuple):
 
 def follow(
     world: World, library: str, entries: Iterable[str], ends: float
-) -> tuple[list[Asked], bool, list[Place]]:
+) -> tuple[list[NeededName], bool, list[ModulePlace]]:
     """Return what an import of `library` asks, whether the time `ends` cut it off, and its files that can't be read."""
-    dark: list[Place] = []
+    dark: list[ModulePlace] = []
     there = bool(world.find("torch"))
     starts = [one if "." in one else world.holder(library, one, backends=there) for one in entries]
     todo: list[str] = []
     seen: set[str] = set()
-    asked: list[Asked] = []
+    asked: list[NeededName] = []
 
     def enter(name: str) -> None:
         parts = name.split(".")
@@ -76,16 +76,18 @@ def follow(
         for ask in source.asks:
             module = absolute(place, ask.module, ask.level)
             top = module.partition(".")[0]
-            if not all(world.there(one, top) for one in ask.needs):
+            if not all(world.exists(one, top) for one in ask.needs):
                 continue
             if top != library:
-                asked.append(Asked(place.file, ask.line, module, ask.names, ask.attributes))
+                asked.append(NeededName(place.file, ask.line, module, ask.names, ask.attributes))
             elif not ask.attributes:
                 enter(world.holder(module, ask.names[0]) if ask.names else module)
                 enter(module + "." + ask.names[0] if ask.names else module)
         for call in source.calls:
             module = absolute(place, call.called.module, call.called.level)
-            passes = Asked(place.file, call.line, module, call.called.names, within=call.within)
+            passes = NeededName(
+                place.file, call.line, module, call.called.names, within=call.within
+            )
             beyond = module.partition(".")[0] != library
             asked += [passes._replace(keyword=one) for one in call.keywords if beyond]
     return asked, bool(todo), dark
@@ -118,14 +120,14 @@ def look(
 
 
 def problems_of(
-    world: World, library: str, asked: Iterable[Asked], dark: Iterable[Place]
-) -> dict[Problem, Asked]:
+    world: World, library: str, asked: Iterable[NeededName], dark: Iterable[ModulePlace]
+) -> dict[Problem, NeededName]:
     """Return the problems of what a library asks, each with the first place that asks it."""
-    problems: dict[Problem, Asked] = {}
+    problems: dict[Problem, NeededName] = {}
     for place in dark:
         why, number = world.spoilt(place)
         if why:
-            at = Asked(place.file, number, place.name, ())
+            at = NeededName(place.file, number, place.name, ())
             problems.setdefault(("unreadable", place.name, why), at)
     for one in asked:
         told = problem(world, one)
@@ -135,7 +137,7 @@ def problems_of(
     return problems
 
 
-def problem(world: World, asked: Asked) -> Problem | None:
+def problem(world: World, asked: NeededName) -> Problem | None:
     """Return what a neighbour certainly lacks of what it is asked for."""
     module, names = asked.module, asked.names
     parts = module.split(".")
@@ -179,7 +181,7 @@ def main() -> None:
             sys.stdout.flush()
             for one in modules:
                 top = one.partition(".")[0]
-                if top not in seen and world.brought(top):
+                if top not in seen and world.is_distributed(top):
                     before, first = beyond.get(top, (frozenset(), led_by or library))
                     beyond[top] = (before | {one}, first)
         ahead = beyond

@@ -9,7 +9,7 @@ import re
 import sys
 from typing import Any
 
-from .calls import Asks, Call, Signature, calls, dotted, evaluated, signature, stored
+from .calls import Asks, KeywordCall, Signature, calls, dotted, evaluated, signature, stored
 
 _MAKES_NAMES = re.compile(rb"\bglobals\(\)|\bsys\.modules\b|\bexec\(|\bvars\(\)|\blocals\(\)")
 _GLOBAL = re.compile(rb"^[ \t]+global[ \t]+([\w, \t]+)", re.MULTILINE)
@@ -27,7 +27,7 @@ _COMPARE: dict[type, Any] = {
 _RUNS, _CAN_RUN, _NEVER = 2, 1, 0
 
 
-class Source:
+class ParsedSource:
     """A parsed file."""
 
     def __init__(self, text: bytes, tree: ast.Module, siblings: frozenset[str]) -> None:
@@ -50,7 +50,7 @@ class Source:
         self._eager = sys.version_info < (3, 14) and b"import annotations" not in text
         self._statements(tree.body)
         self.asks = [one for one in map(self._attributed, self.asks) if one.certain]
-        self.calls: list[Call] = []
+        self.calls: list[KeywordCall] = []
         """Calls in functions, with keywords, of what a sibling or a base class brings."""
         brought = {one.module.partition(".")[0] for one in self.bound.values() if not one.level}
         if brought & siblings:
@@ -225,10 +225,10 @@ class Source:
             self.lazy.setdefault(part, texts[0].lstrip("."))
 
 
-def parsed(text: bytes, siblings: frozenset[str] = frozenset()) -> Source | None:
+def parsed(text: bytes, siblings: frozenset[str] = frozenset()) -> ParsedSource | None:
     """Return the Source of a text, with calls if it imports `siblings`; None if this Python can't parse it."""
     try:
-        return Source(text, ast.parse(text), siblings)
+        return ParsedSource(text, ast.parse(text), siblings)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
         return None
 

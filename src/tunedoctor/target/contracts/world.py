@@ -9,7 +9,7 @@ import stat
 import sys
 from typing import Iterable, NamedTuple, Sequence
 
-from .source import Source, parsed
+from .source import ParsedSource, parsed
 
 LARGEST = 4 << 20
 """Bytes of a source file that is parsed."""
@@ -24,7 +24,7 @@ _PATCHES = re.compile(rb"\.(\w+)[ \t]*=(?!=)|setattr\([^)\n\"\']{0,100}[\"\'](\w
 _DEFINED = re.compile(rb"^(?:class|def) (\w+)", re.MULTILINE)
 
 
-class Place(NamedTuple):
+class ModulePlace(NamedTuple):
     """The location of a module."""
 
     name: str
@@ -37,7 +37,7 @@ def _decoded(names: Iterable[bytes]) -> set[str]:
     return {one.decode("ascii", "replace") for one in names}
 
 
-def absolute(place: Place, module: str, level: int) -> str:
+def absolute(place: ModulePlace, module: str, level: int) -> str:
     """Return the full name of a relative import of `module` with `level` dots in a file at `place`."""
     if not level:
         return module
@@ -63,9 +63,9 @@ class World:
         """Take folders of sys.path, those with distributions, and packages; calls are read in files that use these."""
         self.siblings, self.path, self.sites = siblings, path, frozenset(sites)
         self._listed: dict[str, frozenset[str]] = {}
-        self._places: dict[str, Place | None] = {}
+        self._places: dict[str, ModulePlace | None] = {}
         self._gone: dict[str, bool] = {}
-        self._sources: dict[str, Source | None] = {}
+        self._sources: dict[str, ParsedSource | None] = {}
         self._texts: dict[str, list[bytes]] = {}
         self._exported: dict[str, set[str]] = {}
         self._defined: dict[tuple[str, str], bool | None] = {}
@@ -92,7 +92,7 @@ class World:
                 self._listed[folder] = frozenset()
         return self._listed[folder]
 
-    def find(self, name: str) -> Place | None:
+    def find(self, name: str) -> ModulePlace | None:
         """Return the location of a module; None if no folder has it, which need not mean that it is missing."""
         if name not in self._places:
             parent, _, last = name.rpartition(".")
@@ -101,7 +101,7 @@ class World:
             self._places[name] = self._in(folders, name, last) if last else None
         return self._places[name]
 
-    def _in(self, folders: Iterable[str], name: str, last: str) -> Place | None:
+    def _in(self, folders: Iterable[str], name: str, last: str) -> ModulePlace | None:
         spaces: list[str] = []
         for folder in folders:
             names = self.listed(folder)
@@ -109,18 +109,18 @@ class World:
             if last in names:
                 inside = self.listed(inner)
                 if "__init__.py" in inside:
-                    return Place(name, os.path.join(inner, "__init__.py"), (inner,))
+                    return ModulePlace(name, os.path.join(inner, "__init__.py"), (inner,))
                 if any(n.startswith("__init__.") and n.endswith(ENDINGS) for n in inside):
-                    return Place(name, "", (inner,))
+                    return ModulePlace(name, "", (inner,))
                 if inside:
                     spaces.append(inner)
             if last + ".py" in names:
-                return Place(name, inner + ".py", ())
+                return ModulePlace(name, inner + ".py", ())
             if any(n.startswith(last + ".") and n.endswith(ENDINGS) for n in names):
-                return Place(name, "", ())
-        return Place(name, "", tuple(spaces)) if spaces else None
+                return ModulePlace(name, "", ())
+        return ModulePlace(name, "", tuple(spaces)) if spaces else None
 
-    def brought(self, top: str) -> bool:
+    def is_distributed(self, top: str) -> bool:
         """Return whether the source of a package is in a folder with distributions."""
         place = self.find(top)
         return bool(place and any(place.file.startswith(s + os.sep) for s in self.sites))
@@ -161,14 +161,14 @@ class World:
         word = last.encode()
         return any(b"sys.modules" in t and word in t for t in self.package_texts(package))
 
-    def source(self, place: Place) -> Source | None:
+    def source(self, place: ModulePlace) -> ParsedSource | None:
         """Return the Source of a place; None if there is none, or if it cannot be parsed."""
         if place.file not in self._sources:
             text = self.read(place.file) if place.file else None
             self._sources[place.file] = None if text is None else parsed(text, self.siblings)
         return self._sources[place.file]
 
-    def spoilt(self, place: Place) -> tuple[str, int]:
+    def spoilt(self, place: ModulePlace) -> tuple[str, int]:
         """Return the error with which importing a file fails before any of it runs, and the line; "" if it does not."""
         try:
             ast.parse(_read(place.file) or b"")
@@ -198,7 +198,7 @@ class World:
             module += "." + inner
         return module
 
-    def there(self, package: str, _asked: str) -> bool:
+    def exists(self, package: str, _asked: str) -> bool:
         """Return whether a package exists for which a file tests before it imports it."""
         return bool(self.find(package))
 
@@ -264,9 +264,9 @@ class World:
             return True
         if None in told or source.compiled or (source.path_made and place.folders):
             return None
-        return self._made(place, source, name) if source.dynamic else False
+        return self._is_created(place, source, name) if source.dynamic else False
 
-    def _made(self, place: Place, source: Source, name: str) -> bool | None:
+    def _is_created(self, place: ModulePlace, source: ParsedSource, name: str) -> bool | None:
         """Return whether a module that creates names dynamically creates this one."""
         folder = os.path.dirname(place.file)
         if any(name in self.exported(os.path.join(folder, one)) for one in source.scans):
@@ -289,7 +289,7 @@ class World:
             self._exported[folder] = _decoded(found)
         return self._exported[folder]
 
-    def stand_ins(self, package: Place) -> set[str]:
+    def stand_ins(self, package: ModulePlace) -> set[str]:
         """Return the stand-ins of a lazy package for names whose backends are absent."""
         folder = os.path.join(os.path.dirname(package.file), "utils")
         if folder not in self._exported:

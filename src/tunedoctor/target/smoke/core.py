@@ -9,7 +9,7 @@ from typing import Any
 
 from ..telling import Teller, Wrong, attempt
 from . import kernels, saving, tiny
-from .lab import Lab, began, finite, shown
+from .lab import Lab, began, finite, first_names
 
 AGAIN = 8
 """Steps that are repeated from the start to see whether the losses are the same."""
@@ -87,7 +87,7 @@ class Core:
         floats = [(n, p) for n, p in named if p.is_floating_point()]
         bad = [n for n, p in floats if not bool(lab.torch.isfinite(p).all())]
         if bad:
-            raise Wrong("weight-not-finite", f"weights are not finite: {shown(bad)}")
+            raise Wrong("weight-not-finite", f"weights are not finite: {first_names(bad)}")
 
     def wrap(self, data: dict[str, Any]) -> None:
         """Add the adapters on every linear layer; only they train."""
@@ -97,11 +97,13 @@ class Core:
         data["trained"] = sum(p.numel() for _, p in trained)
         strange = [n for n, _ in trained if "lora_" not in n]
         if strange:
-            raise Wrong("wrap-wrong", f"peft left weights of the base to train: {shown(strange)}")
+            raise Wrong(
+                "wrap-wrong", f"peft left weights of the base to train: {first_names(strange)}"
+            )
         if not trained:
             raise Wrong("wrap-wrong", "peft added no adapter that trains")
         data["layers"] = sum(n.endswith("lora_A") for n, _ in self.model.named_modules())
-        self.kept = tiny.Kept(self.lab.torch, self.model)
+        self.kept = tiny.FrozenWeights(self.lab.torch, self.model)
 
     def forward(self, data: dict[str, Any]) -> None:
         """Compute the loss before any step; it is finite."""
@@ -114,7 +116,7 @@ class Core:
         """Ask one backward of all adapters: each gets a gradient, and no base weight does."""
         model = self.model
         model.train()
-        ledger = tiny.Ledger(self.lab.torch, model)
+        ledger = tiny.GradientRecord(self.lab.torch, model)
         loss = self.batches[0].loss(model)
         if not loss.requires_grad:
             raise Wrong("no-backward", "the loss depends on no adapter: nothing would train")
@@ -125,19 +127,19 @@ class Core:
         model.zero_grad()
         data["adapters"] = count
         if bad:
-            raise Wrong("gradient-not-finite", f"the gradient of {shown(bad)} is not finite")
+            raise Wrong("gradient-not-finite", f"the gradient of {first_names(bad)} is not finite")
         if dead:
-            text = f"{len(dead)} of {count} adapters get no gradient: {shown(dead)}"
+            text = f"{len(dead)} of {count} adapters get no gradient: {first_names(dead)}"
             raise Wrong("no-backward", text)
         if stray:
-            raise Wrong("base-trains", f"frozen weights get gradients: {shown(stray)}")
+            raise Wrong("base-trains", f"frozen weights get gradients: {first_names(stray)}")
 
     def optimizer(self, data: dict[str, Any]) -> None:
         """Make the optimizer and do the first step: each adapter that had a gradient moves."""
         if self.lab.space:  # the peak is measured again from here
             attempt(self.lab.torch, self.lab.space + ".reset_peak_memory_stats", self.lab.device)
         self.model.train()
-        self.trained = run = tiny.Trained(self.lab, self.model, self.batches, self.rate)
+        self.trained = run = tiny.TrainingLoop(self.lab, self.model, self.batches, self.rate)
         before = [p.detach().clone() for _, p in run.ledger.trained]
         data["loss"] = run.step(self.steps)
         equal = self.lab.torch.equal
@@ -150,7 +152,7 @@ class Core:
             if strange:
                 reason, why = "optimizer-misses", "the optimizer holds other tensors than these"
             text = f"{len(still)} of {len(before)} adapters had a gradient and did not move"
-            raise Wrong(reason, f"{text}: {shown(still)}; {why}")
+            raise Wrong(reason, f"{text}: {first_names(still)}; {why}")
 
     def train(self, data: dict[str, Any]) -> None:
         """Train until the sentences are known by heart; the user's model for all steps, which stay finite."""
@@ -184,7 +186,7 @@ class Core:
         data["adapters"] = count = len(ledger.trained)
         if ledger.missing:
             names = sorted(ledger.missing)
-            text = f"{len(names)} of {count} adapters never had a gradient: {shown(names)}"
+            text = f"{len(names)} of {count} adapters never had a gradient: {first_names(names)}"
             raise Wrong("no-backward", text)
 
     def base_weights(self, data: dict[str, Any]) -> None:
@@ -192,7 +194,7 @@ class Core:
         other = self.kept.changed(self.model)
         data["weights"] = count = len(self.kept.were)
         if other:
-            text = f"{len(other)} of {count} frozen weights changed: {shown(other)}"
+            text = f"{len(other)} of {count} frozen weights changed: {first_names(other)}"
             raise Wrong("base-changed", text)
 
     def save(self, data: dict[str, Any]) -> None:
@@ -219,7 +221,7 @@ class Core:
     def repeat(self, data: dict[str, Any]) -> None:
         """Train again from the same start; the losses must be the same."""
         lab = self.lab
-        run = tiny.Trained(lab, tiny.wrapped(lab, tiny.llama(lab)), self.batches, self.rate)
+        run = tiny.TrainingLoop(lab, tiny.wrapped(lab, tiny.llama(lab)), self.batches, self.rate)
         run.model.train()
         first = self.trained.losses[:AGAIN]
         for _ in first:

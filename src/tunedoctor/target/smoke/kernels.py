@@ -16,8 +16,8 @@ from typing import Any, Callable
 
 from ..deep import backends
 from ..telling import Missing, Teller, Wrong, installed, reach
-from .lab import NEEDED, Lab, began, shown
-from .tiny import STEPS, Batch, Ledger, Trained, batch, llama, wrapped
+from .lab import NEEDED, Lab, began, first_names
+from .tiny import STEPS, Batch, GradientRecord, TrainingLoop, batch, llama, wrapped
 
 ROUNDOFF = {"float32": 2.0**-24, "bfloat16": 2.0**-8, "float16": 2.0**-11}
 MOST = {"float32": 50.0, "bfloat16": 4.0, "float16": 4.0}
@@ -57,7 +57,7 @@ def compare(lab: Lab, name: str, data: dict[str, Any]) -> None:
             data["note"] = "TF32 is on: float32 products have 11 bits"
             bad = [what for what in bad if what not in rough]
     if bad:
-        errors = shown([f"{what} by {units[what]:.3g}" for what in bad])
+        errors = first_names([f"{what} by {units[what]:.3g}" for what in bad])
         text = f"{name} on {lab.device} is off: {errors} units of roundoff"
         raise Wrong("wrong-numbers", f"{text}, where {MOST[name]:g} is allowed")
 
@@ -174,12 +174,12 @@ def checkpointing(lab: Lab, one: Batch, data: dict[str, Any]) -> None:
     loss = one.loss(model)
     if loss.requires_grad:
         loss.backward()
-    ledger = Ledger(lab.torch, model)
+    ledger = GradientRecord(lab.torch, model)
     ledger.read()
     dead, count = ledger.dead(), len(ledger.trained)
     if dead:
         text = f"with gradient checkpointing {len(dead)} of {count} adapters get no gradient"
-        raise Wrong("no-backward-checkpointing", f"{text}: {shown(dead)}")
+        raise Wrong("no-backward-checkpointing", f"{text}: {first_names(dead)}")
     pairs = ((p.grad, plain[name]) for name, p in ledger.trained)
     apart = (float((now - was).norm() / (was.norm() + 1e-12)) for now, was in pairs)
     data["difference"] = worst = max(apart)
@@ -191,13 +191,13 @@ def checkpointing(lab: Lab, one: Batch, data: dict[str, Any]) -> None:
 def half(lab: Lab, one: Batch, wide: list[float], data: dict[str, Any]) -> None:
     """Train a base in 16 bits with float32 adapters: the first losses are those of float32, roughly."""
     data["dtype"] = dtype = str(lab.half).replace("torch.", "")
-    run = Trained(lab, wrapped(lab, llama(lab, lab.half)), [one])
+    run = TrainingLoop(lab, wrapped(lab, llama(lab, lab.half)), [one])
     for _ in wide[:4]:
         run.step()
         if what := run.unsound():
             raise Wrong("half-not-finite", f"{what} is not finite in {dtype}")
     lab.sync()
-    data["losses"] = run.told()
+    data["losses"] = run.rounded_losses()
     data["difference"] = worst = max(abs(a - b) / b for a, b in zip(run.losses, wide))
     if not worst <= HALF:
         text = f"losses in {dtype} are off by {worst:.0%} of those in float32"
@@ -307,11 +307,11 @@ def _qlora(lab: Lab, scratch: str, data: dict[str, Any]) -> None:
         folder, quantization_config=settings, device_map={"": lab.device}
     )
     model = lab.peft.prepare_model_for_kbit_training(model)
-    run = Trained(lab, wrapped(lab, model), [batch(lab)])
+    run = TrainingLoop(lab, wrapped(lab, model), [batch(lab)])
     run.model.train()
     for _ in range(QLORA_STEPS):
         run.step(STEPS)
-    data["losses"] = run.told()
+    data["losses"] = run.rounded_losses()
     first, last, missing = run.losses[0], run.losses[-1], len(run.ledger.missing)
     if missing or not last < first:
         text = f"QLoRA does not learn: loss {first:.3g} to {last:.3g}"

@@ -140,7 +140,7 @@ def choose_device(lab: Lab, data: dict[str, Any]) -> None:
     lab.sync()
 
 
-def shown(names: list[str], most: int = 3) -> str:
+def first_names(names: list[str], most: int = 3) -> str:
     """Return the first names, short, and how many more there are."""
     rest = len(names) - most
     # the same in front of all: base_model.model.model.layers.0.self_attn.q_proj.lora_A.default.weight

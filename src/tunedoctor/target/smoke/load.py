@@ -114,10 +114,10 @@ class Rank:
         places = [torch.device(lab.device)] if lab.kind != "cpu" else None
         shared = torch.nn.parallel.DistributedDataParallel(model, device_ids=places)
         rows = tiny.batch(lab).rows
-        run = tiny.Trained(lab, shared, [tiny.of_rows(lab, [rows[self.number % len(rows)]])])
+        run = tiny.TrainingLoop(lab, shared, [tiny.of_rows(lab, [rows[self.number % len(rows)]])])
         for _ in range(RANK_STEPS):
             run.step()
-        data.update(steps=RANK_STEPS, losses=run.told())
+        data.update(steps=RANK_STEPS, losses=run.rounded_losses())
         flat = torch.cat([p.detach().flatten() for _, p in run.ledger.trained])
         first = flat.clone()
         torch.distributed.broadcast(first, 0)
@@ -189,7 +189,7 @@ class Rounds:
             text = f"{before:,.0f} tokens/s at first, {after:,.0f} at the end: {after / before:.0%}"
             raise Wrong("slows-down", text)
 
-    def _first(self) -> tiny.Trained:
+    def _first(self) -> tiny.TrainingLoop:
         """Build the model, in the 16-bit type of the device, and find the batch that fits."""
         lab = self.lab
         width, layers, heads, count, length = CPU if lab.kind == "cpu" else GPU
@@ -217,9 +217,9 @@ class Rounds:
                 rows = rows[: len(rows) // 2]
             else:
                 model.zero_grad()
-                return tiny.Trained(lab, model, [batch], tiny.RATE / 10)
+                return tiny.TrainingLoop(lab, model, [batch], tiny.RATE / 10)
 
-    def _round(self, run: tiny.Trained, start: list[Any], data: dict[str, Any]) -> None:
+    def _round(self, run: tiny.TrainingLoop, start: list[Any], data: dict[str, Any]) -> None:
         with self.lab.torch.no_grad():
             for (_, p), was in zip(run.ledger.trained, start):
                 p.copy_(was)

@@ -13,7 +13,7 @@ from typing import Any
 from .. import telling
 from ..telling import Wrong
 from . import tiny
-from .lab import NEEDED, Lab, choose_device, import_into, quiet, shown
+from .lab import NEEDED, Lab, choose_device, first_names, import_into, quiet
 from .tiny import PAD, Batch, tokenizer
 
 MERGE = 1e-3
@@ -51,11 +51,11 @@ def save(lab: Lab, model: Any, folder: str, data: dict[str, Any]) -> None:
     wanted = {name.replace(".default.", "."): tensor for name, tensor in memory.items()}
     lost = sorted(set(wanted) - set(disk))
     if lost:
-        text = f"{len(lost)} of {len(wanted)} adapters are not in the file: {shown(lost)}"
+        text = f"{len(lost)} of {len(wanted)} adapters are not in the file: {first_names(lost)}"
         raise Wrong("file-damaged", text)
     other = [n for n, tensor in wanted.items() if not lab.torch.equal(tensor, disk[n])]
     if other:
-        text = f"the file holds other numbers than the memory for {shown(other)}"
+        text = f"the file holds other numbers than the memory for {first_names(other)}"
         raise Wrong("file-damaged", text)
 
 

@@ -17,7 +17,7 @@ from typing import Any, Iterator, NamedTuple
 
 from .. import train_rows
 from ..telling import Wrong
-from .lab import Lab, finite, shown
+from .lab import Lab, finite, first_names
 
 SENTENCES = (
     "The doctor says: this machine can train.",
@@ -111,7 +111,7 @@ def wrapped(lab: Lab, model: Any) -> Any:
     return lab.peft.get_peft_model(model, config)
 
 
-class Ledger:
+class GradientRecord:
     """Records the gradients of adapters over all steps."""
 
     def __init__(self, torch: Any, model: Any) -> None:
@@ -139,13 +139,13 @@ class Ledger:
         return sorted({*self.absent, *(n for n in self.missing if "lora_B" in n)})
 
 
-class Trained:
+class TrainingLoop:
     """A training as it goes: model, optimizer, losses."""
 
     def __init__(self, lab: Lab, model: Any, batches: list[Batch], rate: float = RATE) -> None:
         """Prepare to train `model` over `batches` in turn."""
         self.lab, self.model, self.batches, self.rate = lab, model, batches, rate
-        self.ledger = Ledger(lab.torch, model)
+        self.ledger = GradientRecord(lab.torch, model)
         self.tokens = 0
         self.bad: list[str] = []
         """Adapters whose gradient was not finite in the last step."""
@@ -180,10 +180,10 @@ class Trained:
     def unsound(self) -> str:
         """Return what of the last step is not finite; "" for nothing."""
         if self.bad:
-            return "the gradient of " + shown(self.bad)
+            return "the gradient of " + first_names(self.bad)
         return "" if finite(self.losses[-1]) else "the loss"
 
-    def told(self) -> list[float]:
+    def rounded_losses(self) -> list[float]:
         """Return the losses in the form that doctor reads."""
         return [round(x, 4) for x in self.losses]
 
@@ -193,7 +193,7 @@ class Trained:
         return round(self.tokens / statistics.median(times), 1) if times else None
 
 
-class Kept:
+class FrozenWeights:
     """Frozen weights as they were: two sums over the bits of each."""
 
     def __init__(self, torch: Any, model: Any) -> None:
