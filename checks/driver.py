@@ -1,6 +1,6 @@
-from typing import Any
-
 from tunedoctor import api
+
+REBOOT = api.tell("sudo reboot", "reboot")
 
 
 @api.check("driver-hung")
@@ -13,11 +13,27 @@ def driver_hung(facts: api.Facts) -> api.Finding | None:
     waits = "" if error else facts.heard("/waits")
     if not stuck and not error and not waits:
         return None
-    names = " and ".join(stuck)
-    case = ":stuck" if stuck else ":waits" if waits else ""
-    return facts.worded(
-        case, said=error or waits, evidence=tuple(stuck), stuck=names, inside=facts.container
+    host = "on the host of this container; " if facts.container else ""
+    return api.Finding(
+        found=f"{' and '.join(stuck)} did not answer within the time limit" if stuck else "",
+        cure=REBOOT,
+        cure_note=(
+            f"{host}needs root; if the driver hangs again, `sudo dmesg | grep -E "
+            "'NVRM|Xid'` names the GPU"
+        ),
+        evidence=tuple(stuck),
+        settle=(
+            "timeout 60 nvidia-smi; sudo dmesg | grep -E 'NVRM|Xid|blocked for'"
+            if waits and not stuck
+            else ""
+        ),
+        said=error or waits,
     )
+
+
+def _on_host(facts: api.Facts) -> str:
+    """Return where the fix has to be run, as the start of its note; "" outside of a container."""
+    return "on the host of this container: " if facts.container else ""
 
 
 @api.check("driver-library-mismatch")
@@ -32,17 +48,54 @@ def driver_library_mismatch(facts: api.Facts) -> api.Finding | None:
     if not (refused or error or (differ and answer)):
         return None
     by_cuda = facts.search("/cuda", error) is not None
-    case = "versions" if differ else "nvml" if refused else "said"
-    # CUDA's error alone does not show whose libcuda was loaded
-    unsettled = ":open" if by_cuda and not refused and not differ else ""
-    where = (":inside", unsettled) if facts.container else (unsettled, ":else")
-    triplet = "aarch64-linux-gnu" if facts.host.machine == "aarch64" else "x86_64-linux-gnu"
-    return facts.worded(f":{case}", *where, ":read" if driver else "", said=error, triplet=triplet)
+    # CUDA's error alone does not show whose libcuda was loaded: it compares the versions itself
+    unsettled = by_cuda and not refused and not differ
+    if differ:
+        found = (
+            f"the kernel module has version {driver.version}, the libraries have version "
+            f"{driver.library}"
+        )
+    elif refused:
+        found = "NVML returns error 18, driver/library version mismatch"
+    else:
+        found = f"the error '{error}'"
+    cure = REBOOT
+    note = "needs root; the reboot loads the module of the installed libraries"
+    if facts.container:
+        triplet = "aarch64-linux-gnu" if facts.host.machine == "aarch64" else "x86_64-linux-gnu"
+        cure = api.tell(
+            f"export LD_LIBRARY_PATH=/usr/local/nvidia/lib64:/usr/lib/{triplet}", "reboot"
+        )
+        note = (
+            "in the container: the host's libcuda is then found before the image's own; if the "
+            "versions still differ, reboot the host"
+        )
+    elif unsettled:
+        note += (
+            ". If the versions already match, another libcuda was loaded: the container's own, or "
+            "cuda-compat in LD_LIBRARY_PATH"
+        )
+    return api.Finding(
+        found=found,
+        cure=cure,
+        cure_note=note,
+        evidence=(
+            (driver.source or "/sys/module/nvidia/version", "libcuda.so.1, libnvidia-ml.so.1")
+            if driver
+            else ()
+        ),
+        settle=(
+            "cat /proc/driver/nvidia/version; ldconfig -p | grep libcuda.so" if unsettled else ""
+        ),
+        said=error,
+    )
 
 
 FIRST_MAXWELL = "1340"
 """Lowest PCI device id of Maxwell, GM107; those of Kepler and older lie below. Source: pci.ids."""
 VIRTUAL = ("vfio-pci", "pci-stub")
+LOAD_MODULE = api.tell("sudo modprobe nvidia && sudo modprobe nvidia_uvm")
+ON_BUS, MODULE, MODULES = "/sys/bus/pci/devices", "/sys/module/nvidia", "/lib/modules"
 DRACUT = ("fedora", "rhel", "almalinux", "rocky", "ol", "centos", "amzn")
 
 
@@ -81,32 +134,105 @@ def _trains(card: api.PciDevice) -> bool:
 
 
 def _state(facts: api.Facts, cards: tuple[api.PciDevice, ...]) -> api.Finding:
+    """Report why the module is not loaded, from the state of the kernel and the card's driver."""
     state, answer = facts.nvidia_module, facts.nvidia_answer
     models = [api.nvidia_by_pci(card.device) for card in cards]
     # the driver's own libraries or tools are installed, though they fail
     libraries = answer.says(9) or answer.nvml in ("error", "hung", "crashed")
-    words: dict[str, Any] = {
-        "names": api.listed(map(_name, cards)) or "an NVIDIA GPU",
-        "kernel": f"kernel {facts.host.kernel}" if facts.host.kernel else "the running kernel",
-        "there": "is installed but not loaded" if state.on_disk else "is not loaded",
-    }
+    names = api.listed(map(_name, cards)) or "an NVIDIA GPU"
+    kernel = f"kernel {facts.host.kernel}" if facts.host.kernel else "the running kernel"
     if cards and all(card.driver in VIRTUAL for card in cards):
-        slots = [card.slot for card in cards]
-        return facts.worded("/virtual", **words, by=cards[0].driver, slots=slots)
+        slots = api.listed(card.slot for card in cards)
+        return api.Finding(
+            title="The NVIDIA GPU is reserved for virtual machines",
+            found=f"{names}: bound to {cards[0].driver} at {slots}",
+            cure=api.advise(
+                "Remove the GPU from vfio-pci.ids on the kernel command line, then reboot", "reboot"
+            ),
+            cure_note="needs root; only if no virtual machine needs the GPU",
+            evidence=(ON_BUS, MODULE, "/proc/cmdline"),
+        )
     if state.on_disk is False and libraries:
         advice = api.rebuild_module(facts.host)
-        return facts.worded("/no-module", cure=advice.cure, **words, note=advice.note)
+        return api.Finding(
+            title="The NVIDIA driver has no module for this kernel",
+            found=(
+                f"{names}; the driver's libraries are installed, but /lib/modules has no nvidia "
+                f"module for {kernel}"
+            ),
+            cure=advice.cure,
+            cure_note=f"{_on_host(facts)}{advice.note}",
+            evidence=(ON_BUS, MODULE, MODULES),
+        )
     if state.on_disk is False or (state.on_disk is None and not libraries):
         old = bool(models) and all(model and model.last_branch for model in models)
-        words["way"] = api.install_driver(facts.host, old_card=old, container=facts.container)
-        words["lacks"] = f"for {words['kernel']}" if state.on_disk is False else "is loaded"
-        return facts.worded("/not-installed", **words, owner="nouveau" if state.nouveau else "")
+        install = api.install_driver(facts.host, old_card=old, container=facts.container)
+        lacks = f"for {kernel}" if state.on_disk is False else "is loaded"
+        by_nouveau = "; nouveau drives the card" if state.nouveau else ""
+        return api.Finding(
+            title="The NVIDIA driver is not installed",
+            found=f"{names}; no nvidia module {lacks}{by_nouveau}",
+            cure=install.cure,
+            cure_note=install.note,
+            evidence=(ON_BUS, MODULE, MODULES),
+        )
+    there = "is installed but not loaded" if state.on_disk else "is not loaded"
+    module = f"the nvidia module for {kernel} {there}"
     if state.nouveau:
-        case = "/nouveau:dracut" if facts.host.distro in DRACUT else ""
-        return facts.worded(case, "/nouveau", **words)
+        return _by_nouveau(facts, f"{names}: driven by nouveau; {module}")
     if state.secure_boot:
-        return facts.worded(f"/secure-boot:{facts.host.distro}", **words)
-    return facts.worded(**words)
+        return _not_signed(facts, f"{names}; {module}; Secure Boot is on")
+    return api.Finding(
+        found=f"{names}; {module}",
+        cure=LOAD_MODULE,
+        cure_note=(
+            f"{_on_host(facts)}needs root; if it fails, `sudo dmesg | tail -50` shows the reason"
+        ),
+        evidence=(ON_BUS, MODULE, MODULES),
+    )
+
+
+def _by_nouveau(facts: api.Facts, found: str) -> api.Finding:
+    """Report that the free driver has the card; it must not be loaded at the start."""
+    rebuild = "dracut --force" if facts.host.distro in DRACUT else "update-initramfs -u"
+    return api.Finding(
+        title="nouveau drives the GPU, so the NVIDIA driver is not loaded",
+        found=found,
+        cure=api.tell(
+            "printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' | "
+            "sudo tee /etc/modprobe.d/blacklist-nouveau.conf && "
+            f"sudo {rebuild} && sudo reboot",
+            "reboot",
+        ),
+        cure_note=f"{_on_host(facts)}needs root; reboots the machine",
+        evidence=(ON_BUS, MODULE, "/sys/module/nouveau"),
+    )
+
+
+def _not_signed(facts: api.Facts, found: str) -> api.Finding:
+    """Report a module that Secure Boot refuses: its key must be enrolled, or the distribution's own used."""
+    note = f"{_on_host(facts)}needs root; reboots the machine"
+    enrol = ". On the blue screen choose Enroll MOK, with the machine's own keyboard"
+    if facts.host.distro == "ubuntu":
+        command = "sudo apt-get install -y linux-modules-nvidia-580-open-generic"
+        note += "; Canonical has signed this module"
+    elif facts.host.distro in ("fedora", "nobara"):
+        command = "sudo mokutil --import /etc/pki/akmods/certs/public_key.der"
+        note += enrol
+    else:
+        command = "sudo mokutil --import /var/lib/dkms/mok.pub"
+        note += enrol
+    return api.Finding(
+        title="The NVIDIA module is not loaded, and Secure Boot is on",
+        found=found,
+        means=(
+            "the kernel refuses a module that is not signed with a known key; "
+            "torch.cuda.is_available() is False and nvidia-smi fails, so training runs on the CPU"
+        ),
+        cure=api.tell(f"{command} && sudo reboot", "reboot"),
+        cure_note=note,
+        evidence=("/sys/firmware/efi/efivars/SecureBoot-*", MODULES),
+    )
 
 
 def _from_text(facts: api.Facts) -> api.Finding | None:
@@ -118,9 +244,17 @@ def _from_text(facts: api.Facts) -> api.Finding | None:
     error = error or unseen
     if not error or _served(facts) or facts.host.wsl:
         return None
-    settle = "nvidia-smi; docker context ls" if unseen else ""
     first = error.splitlines()[0].rstrip(" .")
-    return facts.worded("/from-text", said=error, first=first, settle=settle)
+    return api.Finding(
+        found=f"the error '{first}'",
+        cure=LOAD_MODULE,
+        cure_note=(
+            f"{_on_host(facts)}needs root; if it finds no module, install the driver, or build the "
+            "module for this kernel"
+        ),
+        settle="nvidia-smi; docker context ls" if unseen else "",
+        said=error,
+    )
 
 
 def _name(card: api.PciDevice) -> str:
@@ -161,17 +295,25 @@ def driver_too_old(facts: api.Facts) -> api.Finding | None:
         fit = None
     old = bool(capabilities) and all(api.parts(c) < (7, 5) for c in capabilities)
     install = api.install_driver(facts.host, floor, old_card=old, container=facts.container)
-    what = [torch.named] if torch else []
-    what += [f"driver {driver.version}"] if driver else []
-    return facts.worded(
-        ":low" if low and driver else ":said",
+    if low and driver:
+        found = (
+            f"{torch.named} is built for CUDA {torch.cuda}, which needs driver {floor} or newer; "
+            f"the driver is {driver.version}"
+        )
+    else:
+        subjects = [torch.named] if torch else []
+        subjects += [f"driver {driver.version}"] if driver else []
+        found = ", ".join((*subjects, "and ")) if subjects else ""
+        found += f"the error '{error}'"
+        found += f"; that driver supports CUDA {offered} at most" if offered else ""
+    return api.Finding(
+        found=found,
+        cure=fit.cure if fit else install.cure,
+        cure_note=(
+            f"{fit.note}; or a newer driver: {install.cure.command}" if fit else install.note
+        ),
+        evidence=(torch.file, driver.source),
         said=error,
-        way=fit or install,
-        cure_note=f"{fit.note}; or a newer driver: {install.cure.command}" if fit else "",
-        floor=floor,
-        driver=driver.version,
-        what=", ".join((*what, "and ")) if what else "",
-        offered=offered,
     )
 
 
@@ -198,8 +340,20 @@ def cuda_compat_unsupported_gpu(facts: api.Facts) -> api.Finding | None:
     folders = (facts.environment.get("LD_LIBRARY_PATH") or "").split(":")
     remaining = ":".join(folder for folder in folders if folder and "/compat" not in folder)
     cure = api.set_variable(None, "LD_LIBRARY_PATH", remaining or None)
-    subject = f"the error '{error}'" if error else geforce[0]
-    return facts.worded(said=error, cure=cure, subject=subject, file=file)
+    found = f"the error '{error}'" if error else geforce[0]
+    driver = facts.nvidia_driver.version
+    found += f" with driver {driver}" if driver else ""
+    found += f"; {file} is found first" if file else ""
+    return api.Finding(
+        found=found,
+        cure=cure,
+        cure_note=(
+            "CUDA then loads the host's own libcuda; if the image lists the folder in ld.so.conf, "
+            "run `rm -f /etc/ld.so.conf.d/*compat* && ldconfig` as root in the container instead"
+        ),
+        evidence=(file,),
+        said=error,
+    )
 
 
 def _compat_file(facts: api.Facts) -> str:
@@ -236,12 +390,26 @@ def fabric_manager_missing(facts: api.Facts) -> api.Finding | None:
     if waiting:
         indexes = api.listed(str(card.index) for card in waiting)
         state = f"fabric state of GPU {indexes}: {waiting[0].fabric_state}"
-    debian = not facts.host or facts.host.distro in ("ubuntu", "debian")
-    case = "inside" if facts.container else "debian" if debian else "other"
-    count = f"{switches} NVSwitch{'es' if switches > 1 else ''}" if switches else ""
-    branch = (api.parts(facts.nvidia_driver.version) or (OWN_BRANCH,))[0]
-    listed = ":seen" if facts.nvidia else ""
-    return facts.worded(f":{case}", listed, said=error, switches=count, state=state, branch=branch)
+    count = f"{switches} NVSwitch{'es' if switches > 1 else ''}; " if switches else ""
+    version = facts.nvidia_driver.version
+    note = "needs root; its version has to match the driver's exactly"
+    note += f": {version}" if version else ""
+    start = "sudo systemctl enable --now nvidia-fabricmanager"
+    if facts.container:
+        cure = api.tell("sudo systemctl restart nvidia-fabricmanager")
+        note = "on the host, not in this container; if you rent the container, use another node"
+    elif not facts.host or facts.host.distro in ("ubuntu", "debian"):
+        branch = (api.parts(version) or (OWN_BRANCH,))[0]
+        cure = api.tell(f"sudo apt-get install -y nvidia-fabricmanager-{branch} && {start}")
+    else:
+        cure = api.tell(f"sudo dnf install -y nvidia-fabricmanager && {start}")
+    return api.Finding(
+        found=f"{count}{state}",
+        cure=cure,
+        cure_note=note,
+        evidence=(ON_BUS, "nvidia-smi -q, section Fabric") if facts.nvidia else (),
+        said=error,
+    )
 
 
 @api.check("no-gpu")
@@ -260,7 +428,12 @@ def no_gpu(
     if cards or radeon or (intel and intel.discrete) or apple or mac:
         return None
     where = "on the PCI bus" if pci and pci.devices else "in this machine"
-    return facts.worded(evidence=("/sys/bus/pci/devices" if pci else "",), where=where)
+    return api.Finding(
+        found=f"no NVIDIA, AMD, discrete Intel or Apple GPU {where}",
+        cure=api.advise("Train 7B models on a machine with a GPU of 16 GiB or more"),
+        cure_note="all other checks apply to training on the CPU too",
+        evidence=(ON_BUS if pci else "",),
+    )
 
 
 NODE = "/dev/nvidia-uvm"
@@ -282,13 +455,26 @@ def uvm_module_broken(facts: api.Facts) -> api.Finding | None:
     proven = facts.container or facts.runtime.gpu_available is False
     if not error and not (lacks and proven):
         return None
+    note = "needs root; first stop all programs that use the GPU; no reboot"
+    if lacks and facts.container:
+        cure = api.tell(f"docker run --gpus all --device={NODE} --device={NODE}-tools IMAGE")
+        note = "start a new container this way; nvidia_uvm has to be loaded on the host"
+    elif lacks:
+        cure = api.tell("sudo nvidia-modprobe -u -c=0")
+    else:
+        cure = api.tell("sudo modprobe -r nvidia_uvm && sudo modprobe nvidia_uvm")
     says = f"the message '{own_error}'" if own_error else f"CUDA says '{error}'"
-    case = "node" if lacks and facts.container else "probe" if lacks else "module"
-    loaded = {True: "loaded", False: "not loaded", None: ""}[state.uvm_loaded]
-    settle = "" if state or facts.nvidia_answer or own_error else SETTLE
-    report = ":seen" if state else ""
-    what = f"{NODE} is missing" if lacks else says
-    return facts.worded(f":{case}", report, said=error, settle=settle, what=what, loaded=loaded)
+    found = f"{NODE} is missing" if lacks else says
+    if state.uvm_loaded is not None:
+        found += f"; the module nvidia_uvm is {'loaded' if state.uvm_loaded else 'not loaded'}"
+    return api.Finding(
+        found=found,
+        cure=cure,
+        cure_note=note,
+        evidence=(NODE, "/sys/module/nvidia_uvm") if state else (),
+        settle="" if state or facts.nvidia_answer or own_error else SETTLE,
+        said=error,
+    )
 
 
 @api.check("xpu-driver")
@@ -302,14 +488,77 @@ def xpu_driver(facts: api.Facts) -> api.Finding | None:
     if not error and not (build == "xpu" and (lacks or denied)):
         return None
     windows = facts.host.os == "windows"
-    words: dict[str, Any] = {
-        "name": facts.torch.named if facts.torch else "an XPU build",
-        "card": api.listed(facts.intel.names) if facts.intel else "the Intel GPU",
-    }
+    torch = facts.torch.named if facts.torch else "an XPU build"
+    card = api.listed(facts.intel.names) if facts.intel else "the Intel GPU"
     if denied:
-        return facts.worded("/denied", evidence=denied, **words)
-    for part in (*(() if windows else ("oneapi",)), "sycl-name"):
-        if own := facts.heard(f"/{part}"):
-            return facts.worded(f"/{part}", said=own, **words)
-    case = ":windows" if windows else ":lacks" if lacks else ":else"
-    return facts.worded(case, ":lacks" if lacks else "", said=error, **words)
+        return api.Finding(
+            title="This user cannot open the Intel GPU",
+            found=f"{torch}, {card}; {api.listed(denied)}: permission denied",
+            cure=api.tell("sudo usermod -a -G render $LOGNAME"),
+            cure_note="needs root; log out and in again afterwards",
+            evidence=denied,
+        )
+    if not windows and (own := facts.heard("/oneapi")):
+        return _oneapi_missing(torch, own)
+    if own := facts.heard("/sycl-name"):
+        return _other_oneapi(torch, own)
+    if windows:
+        cure = api.advise("Install Intel's current graphics driver", "root")
+        note = "needs an administrator; then restart Windows"
+    else:
+        cure = api.tell("sudo apt-get install -y libze1 libze-intel-gpu1 intel-opencl-icd")
+        note = (
+            "needs root; package names of Ubuntu 24.10 and newer. On a machine with several kinds "
+            "of devices: export ONEAPI_DEVICE_SELECTOR=level_zero:gpu"
+        )
+    what = "the Level Zero loader is not installed" if lacks else f"the error '{error}'"
+    return api.Finding(
+        found=f"{torch}, {card}; {what}",
+        cure=cure,
+        cure_note=note,
+        evidence=("libze_loader.so.1",) if lacks else (),
+        settle=(
+            ""
+            if windows or lacks
+            else "clinfo -l; ls -l /dev/dri; dpkg -l | grep -E 'libze|intel-opencl'"
+        ),
+        said=error,
+    )
+
+
+SET_VARIABLES = api.tell("source /opt/intel/oneapi/setvars.sh")
+
+
+def _oneapi_missing(torch: str, error: str) -> api.Finding:
+    return api.Finding(
+        title="The libraries of Intel's oneAPI are missing",
+        found=f"{torch}; the error '{error}'",
+        means=(
+            "importing Intel's extension fails; builds before the +xpu wheels contain neither MKL "
+            "nor SYCL"
+        ),
+        cure=SET_VARIABLES,
+        cure_note=(
+            "in the shell that starts training. If that file does not exist, install the oneAPI "
+            "release that the build names, or torch 2.5 or newer from "
+            "https://download.pytorch.org/whl/xpu, which needs no oneAPI"
+        ),
+        said=error,
+    )
+
+
+def _other_oneapi(torch: str, error: str) -> api.Finding:
+    return api.Finding(
+        title="The SYCL runtime comes from another oneAPI release",
+        found=(
+            f"{torch}; the error '{error}': the libsycl that is loaded does not have this name of "
+            "the SYCL runtime"
+        ),
+        means="importing Intel's extension, or torch itself, fails",
+        cure=SET_VARIABLES,
+        cure_note=(
+            "from the oneAPI release that the build names; or install torch 2.5 or newer from "
+            "https://download.pytorch.org/whl/xpu, which contains its own, and do not run setvars.sh"
+        ),
+        said=error,
+    )
