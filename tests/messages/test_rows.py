@@ -28,7 +28,8 @@ from tunedoctor.messages.file import read_cause
 from tunedoctor.messages.match import expression, flat, matches, shipped
 from tunedoctor.model.lazy import SHIPPED, folded
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.ranking.rank import features, rank, resembled
+from tunedoctor.ranking.rank import features, rank
+from tunedoctor.ranking.similar import compared
 from tunedoctor.ranking.weigh import OUTWEIGHED, outweighed
 from tunedoctor.readers.read import read_report
 from tunedoctor.readers.unwrap import clean_lines
@@ -143,7 +144,7 @@ def test_likelihoods_add_up_and_the_line_stands_in_the_text():
     said = "AssertionError: Torch not compiled with CUDA enabled"
     text = ["pip list", "torch 2.9.0+cpu", said, ""]
     assert sum(share for _, share in rank(features(text))) == pytest.approx(1.0)
-    best = resembled(text).causes[0]
+    best = compared(text).causes[0]
     assert (best.cause, best.because) == ("torch-cpu-only", said)
 
 

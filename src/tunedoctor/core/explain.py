@@ -14,6 +14,7 @@ from tunedoctor.diagnosis.leads import ReportSuspect, leads_to
 from tunedoctor.diagnosis.redaction import public as redacted
 from tunedoctor.diagnosis.redaction import redact_text, this_identity
 from tunedoctor.diagnosis.registry import all_checks, all_fixes, installed_plugins, source_of
+from tunedoctor.diagnosis.similar import ReportCase, similar_cases
 from tunedoctor.messages.cause import page_of
 from tunedoctor.model.findings import Check, Severity
 from tunedoctor.model.plan import Fix
@@ -50,6 +51,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """The finding that was asked about, or the causes that an error text shows, worst first."""
     suspects: tuple[ReportSuspect, ...] = ()
     """If an error text proves no cause: those that it resembles, likeliest first."""
+    similar: tuple[ReportCase, ...] = ()
+    """Public threads about similar texts and what solved them, nearest first; three at most."""
 
 
 class Installed(NamedTuple):
@@ -98,18 +101,20 @@ def explain_topic(topic: str, text: str | None, criteria: Callable[[], Criteria]
 
 def _explain_text(text: str, checks: Sequence[Check]) -> Explanation:
     snapshot, who = read_report(text), this_identity()
-    causes = diagnose(snapshot, checks).causes
+    diagnosis = diagnose(snapshot, checks)
+    causes, similar = diagnosis.causes, similar_cases(snapshot, diagnosis, checks)
     proved = [one for one in causes if one.severity != "note" and not one.finding.settle]
     if proved:
         found = redact_text(proved[0].finding.found, who)
-        return Explanation(found=found, pages=tuple(check_page(one.check) for one in proved))
+        pages = tuple(check_page(one.check) for one in proved)
+        return Explanation(found=found, pages=pages, similar=similar)
     suspects = leads_to(snapshot, {one.id: one for one in checks})
-    if not suspects:
+    if not suspects and not similar:
         misuse(
             "this text is like nothing that a check knows",
             "paste all of the error with the traceback above it and the versions to doctor triage -",
         )
-    return Explanation(suspects=tuple(redacted(one, who) for one in suspects))
+    return Explanation(suspects=tuple(redacted(one, who) for one in suspects), similar=similar)
 
 
 def check_page(check: Check) -> CheckPage:

@@ -54,16 +54,7 @@ def suspected(
     snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]
 ) -> tuple[ReportSuspect, ...]:
     """Return the checks that a report resembles, best first, without those that were found or that facts rule out."""
-    found_checks = [
-        cause.check for cause in (*diagnosis.causes, *chain(*diagnosis.symptoms.values()))
-    ]
-    cleared = {id_ for check in found_checks for id_ in check.clears}
-    excluded = {check.id for check in found_checks} | cleared
-    some = [check for check in checks if check.id not in excluded | diagnosis.skipped.keys()]
-    quiet = {
-        check.id for check in some if check.id in diagnosis.quiet and _ruled_out(check, snapshot)
-    }
-    open_ = {check.id: check for check in some if check.id not in quiet}
+    cleared, open_ = _cleared(diagnosis), open_checks(snapshot, diagnosis, checks)
     alike = snapshot.find(kinds.Resembles)
     best = alike.causes[0].cause if alike and alike.causes else ""
     leads = [] if best in cleared else [*leads_to(snapshot, open_)]
@@ -71,6 +62,26 @@ def suspected(
     less = (diagnosed for diagnosed in diagnosis.outweighed if diagnosed.check.id not in lead_ids)
     leads += [_suspect(diagnosed.check, OUTWEIGHED, diagnosed.finding.said) for diagnosed in less]
     return tuple(sorted(leads, key=lambda lead: -lead.likelihood)[:MOST])
+
+
+def open_checks(
+    snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]
+) -> dict[str, Check]:
+    """Return the checks that can still be the cause by their ids: not found, and not ruled out by facts."""
+    excluded = {check.id for check in _found(diagnosis)} | _cleared(diagnosis)
+    some = [check for check in checks if check.id not in excluded | diagnosis.skipped.keys()]
+    quiet = {
+        check.id for check in some if check.id in diagnosis.quiet and _ruled_out(check, snapshot)
+    }
+    return {check.id: check for check in some if check.id not in quiet}
+
+
+def _found(diagnosis: Diagnosis) -> list[Check]:
+    return [cause.check for cause in (*diagnosis.causes, *chain(*diagnosis.symptoms.values()))]
+
+
+def _cleared(diagnosis: Diagnosis) -> set[str]:
+    return {id_ for check in _found(diagnosis) for id_ in check.clears}
 
 
 def leads_to(snapshot: Snapshot, checks: Mapping[str, Check]) -> tuple[ReportSuspect, ...]:

@@ -14,6 +14,7 @@ from tunedoctor.diagnosis.engine import DiagnosedFinding, Diagnosis
 from tunedoctor.diagnosis.gate import Gate, ProfileName, profile, raised
 from tunedoctor.diagnosis.leads import ReportSuspect, ask, doubtful, suspected
 from tunedoctor.diagnosis.registry import all_fixes
+from tunedoctor.diagnosis.similar import ReportCase, similar_cases
 from tunedoctor.model.findings import AnyCureStep, Check, Cure, Severity, Who
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.machine import GPUS, gpus_of
@@ -157,6 +158,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """id -> why it could not be decided."""
     suspected: tuple[ReportSuspect, ...] = ()
     """For a report: causes that its errors resemble besides the findings, likeliest first; three at most."""
+    similar: tuple[ReportCase, ...] = ()
+    """For a report: public threads about similar texts and what solved them, nearest first; three at most."""
     next: str = ""
     """What to run or to ask for next, if a report does not settle it or no environment was named."""
     knowledge: kinds.Knowledge | None = None
@@ -199,12 +202,13 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
     `checks`: those of the diagnosis, to say what the errors of an unclear report may mean. `fixes`: the available
     fixes, loaded only if a cure needs them. `gate`: what counts for the verdict.
     """
-    diagnosis = raised(diagnosis, gate.profile)
+    diagnosis, checks = raised(diagnosis, gate.profile), tuple(checks)
     accepted = {cause.check.id: gate.accepts(cause) for cause in diagnosis.causes}
     verdict = _verdict(snapshot, diagnosis, gate, accepted)
     target, node = snapshot.find(kinds.Target), snapshot.find(kinds.Node)
     open_ = verdict == "unknown" and target is None
     leads = () if verdict == "ready" else suspected(snapshot, diagnosis, checks)
+    similar = () if verdict == "ready" else similar_cases(snapshot, diagnosis, checks)
     cures = cures_shown(diagnosis, snapshot, fixes)
     shown_target, machine = _target(snapshot), machine_of(snapshot)
     summaries = _summaries(machine, shown_target, snapshot.find(kinds.Disks))
@@ -221,6 +225,7 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
         skipped=diagnosis.skipped,
         unknown=diagnosis.unknown,
         suspected=leads,
+        similar=similar,
         next=ask(snapshot, diagnosis, leads) if open_ else _way_on(target, gate),
         knowledge=snapshot.find(kinds.Knowledge),
         remembered=getattr(snapshot.find(kinds.Runtime), "remembered", ""),

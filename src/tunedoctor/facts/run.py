@@ -111,6 +111,18 @@ class Resemblance(Part, frozen=True):
     """The line of the text that speaks for it most."""
 
 
+class Alike(Part, frozen=True):
+    """A solved case whose words are like those of a text."""
+
+    thread: str
+    """"owner/repo#123"."""
+    cause: str
+    score: float
+    """How near it is, compared with the other cases of the same text."""
+    shared: float
+    """Which part of the text's rare words it has, 0 to 1."""
+
+
 class Resembles(Fact, frozen=True):
     """Causes that the wording of a pasted text resembles. Unknown: not a report."""
 
@@ -120,6 +132,8 @@ class Resembles(Fact, frozen=True):
     """Likelihood that it is the text of a machine without a fault."""
     stopped: bool = True
     """A line says that something stopped, though the error itself may be cut off."""
+    similar: tuple[Alike, ...] = ()
+    """Solved cases that are like it, nearest first."""
 
 
 class Typed(Fact, frozen=True):

@@ -208,10 +208,14 @@ MOST = 8
 """Most causes to keep for a text, plus those that count: some are refuted by facts."""
 
 
-def resembled(lines: Sequence[str]) -> Resembles:
-    """Return the causes that a text resembles, and how much it resembles that of a healthy machine."""
-    told, one, bad = features(lines), model(), list(filter(_of_fault, lines))
-    ranked = rank(told)
+def resembled(
+    lines: Sequence[str], told: Features, ranked: Sequence[tuple[str, float]]
+) -> Resembles:
+    """Return the causes that a text resembles, and how much it resembles that of a healthy machine.
+
+    `told`: its features. `ranked`: all causes with their likelihoods, best first.
+    """
+    one, bad = model(), list(filter(_of_fault, lines))
     words = {line: {*of_line(line)} for line in (bad or lines[:40])[-FAULTS:]}
     rows = {word: row for word in {*chain(*words.values())} if (row := one.row(word))}
     places = {cause: place for place, cause in enumerate(one.causes)}

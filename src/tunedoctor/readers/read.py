@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact
 from tunedoctor.model.snapshot import NOT_TOLD, FactOrLack, Snapshot, SnapshotError
-from tunedoctor.ranking.rank import resembled
+from tunedoctor.ranking.similar import compared
 from tunedoctor.readers import (
     hardware,
     installs,
@@ -73,7 +73,7 @@ def _read(text: str, numbers: Sequence[int], failed: Failed | None) -> Snapshot:
         answers[kinds.Errors] = kinds.Errors(
             tuple(replace(error_text, where=f"line {at}") for at, error_text in numbered)
         )
-    answers[kinds.Resembles] = resembled(lines)
+    answers[kinds.Resembles] = compared(lines)
     return Snapshot(answers)
 
 

@@ -7,6 +7,7 @@ from tunedoctor.messages.cause import GROUPS
 from tunedoctor.model.findings import Check
 from tunedoctor.render.page import render_page, render_text
 from tunedoctor.render.screen import Screen
+from tunedoctor.render.terminal import solved_before
 
 _NOT_PROVED = (
     "The text alone proves none. doctor check looks at this machine; doctor triage - --here takes the whole log "
@@ -18,11 +19,12 @@ def render_explanation(explanation: Explanation, screen: Screen) -> str:
     """Return the page, or what an error text shows or can mean."""
     if explanation.document:
         return render_text(explanation.document, screen)
-    if explanation.suspects:
+    if not explanation.pages:
         return _suspects(explanation, screen)
     if explanation.found:
         screen.wrap(f"The text shows: {explanation.found}")
         screen.line()
+        solved_before(explanation.similar, screen)
     render_page(explanation.pages[0], screen)
     for number, page in enumerate(explanation.pages[1:]):
         if not number:
@@ -33,14 +35,16 @@ def render_explanation(explanation: Explanation, screen: Screen) -> str:
 
 
 def _suspects(explanation: Explanation, screen: Screen) -> str:
-    screen.line(("This text can mean", "bold"))
+    if explanation.suspects:
+        screen.line(("This text can mean", "bold"))
     for suspect in explanation.suspects:
         screen.line()
         screen.head(
             f"{suspect.likelihood:4.0%}  ", (suspect.id, "bold"), "  ", text=suspect.title, indent=6
         )
         screen.command("confirm", suspect.settle)
-    screen.line()
+    screen.gap()
+    solved_before(explanation.similar, screen)
     screen.wrap(_NOT_PROVED)
     return screen.text()
 

@@ -1,9 +1,12 @@
 """A report for people: an overview by area, causes, the verdict last. Passing checks are not listed."""
 
+from collections.abc import Sequence
+
 from tunedoctor.diagnosis.areas import area_of
 from tunedoctor.diagnosis.gate import profile
 from tunedoctor.diagnosis.leads import ReportSuspect
 from tunedoctor.diagnosis.report import Report, ReportFinding
+from tunedoctor.diagnosis.similar import ReportCase
 from tunedoctor.facts.target import FOUND, MOST_NAMED, NO_ENVIRONMENT, NOT_RUN, makes
 from tunedoctor.model.findings import Advice, Command
 from tunedoctor.model.wording import ago, by_reason, gib, listed, many, name_counts, quoted_path
@@ -39,6 +42,7 @@ def render(view: ReportView, screen: Screen, *, verbose: bool = False, quiet: bo
             screen.wrap(f"{finding.id}: {finding.accepted}", 2, "-", "dim")
         screen.gap()
         _suspected(report, screen)
+        solved_before(report.similar, screen)
         for why, ids in by_reason(report.unknown).items():
             screen.wrap(f"{listed(ids, 99 if verbose else 3)}: {why}", 2, "?")
         screen.gap()
@@ -174,6 +178,17 @@ def _suspected(report: Report, screen: Screen) -> None:
         screen.row("because", suspect.because if suspect.because != previous else "")
         previous = suspect.because
         screen.command("confirm", suspect.settle)
+    screen.gap()
+
+
+def solved_before(cases: Sequence[ReportCase], screen: Screen) -> None:
+    """Print the threads about similar texts: what was wrong, and what solved it."""
+    for case in cases:
+        before = "Solved before" if case.by_thread else "Seen before"
+        when = f", {case.month}" if case.month else ""
+        screen.wrap(f"{before}: {case.thread}{when}: {case.wrong}", 2)
+        name = "Solution" if case.by_thread else f"Fix of {case.cause}"
+        screen.wrap(f"{name}: {case.solved}" if case.solved else "", 4)
     screen.gap()
 
 

@@ -46,7 +46,7 @@ def render(view: ReportView) -> str:
         room -= len(text)
         (parts if room > 0 else more).append(text if room > 0 else f"`{finding.id}`")
     parts += [f"Left out to save space: {listed(more, 100)}"] * bool(more)
-    parts += [*_suspected(report), *_untold(report)]
+    parts += [*_suspected(report), *_similar(report), *_untold(report)]
     rows = (" ".join(row.split()) for row in _facts(report, view.facts))
     parts += [_fenced("\n".join(rows)[:_FACTS], "text")]
     if view.facts is not None:
@@ -91,6 +91,15 @@ def _suspected(report: Report) -> Iterator[str]:
         )
         yield "\n".join(
             f"- {suspect.likelihood:.0%} `{suspect.id}`: {words}" for suspect, words in described
+        )
+
+
+def _similar(report: Report) -> Iterator[str]:
+    if report.similar:
+        yield "#### Solved before"
+        yield "\n".join(
+            f"- <{case.link}>{f', {case.month}' if case.month else ''}: {_words(f'{case.wrong} {case.solved}')}"
+            for case in report.similar
         )
 
 
