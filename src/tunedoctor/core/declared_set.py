@@ -19,8 +19,10 @@ from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import NoSolution, Outcome, Question, Solved, resolve
 from tunedoctor.model.machine import Machine
+from tunedoctor.model.versions import normalised
 from tunedoctor.model.wording import listed
 from tunedoctor.planning.make import question_for
+from tunedoctor.project.accelerators import Parts, choose_parts
 from tunedoctor.project.declarations import Declaration, Project, read_text
 from tunedoctor.project.locked_packages import (
     LockedPackage,
@@ -30,7 +32,6 @@ from tunedoctor.project.locked_packages import (
     read_locked_packages,
 )
 from tunedoctor.project.locks import LARGEST_LOCK
-from tunedoctor.project.pyproject import read_default_groups
 from tunedoctor.project.torch_source import declared_torch_build
 from tunedoctor.system.reading import read_regular
 from tunedoctor.tables.wheels import VARIANT, release_row
@@ -79,8 +80,15 @@ def declared_set(
 ) -> DeclaredSet:
     """Return the packages that a project gets on a machine. Raises DoctorError if its lock cannot be read."""
     environment = marker_environment(interpreter_of(machine), host_of(machine))
+    text = "" if choice.requirements else read_text(project.folder, "pyproject.toml")
+    vendor = next((gpu.vendor for gpu in machine.gpus if gpu.vendor), "")
+    parts = choose_parts(text, choice.extras, choice.groups, environment, vendor)
+    chosen = (f"judged with {parts.chosen}, which has the PyTorch for this GPU",)
+    notes = chosen * bool(parts.chosen)
     if project.lock and not choice.requirements:
-        return _locked_set(project, choice, machine, environment)
+        locked = _locked_set(project, parts, machine, environment)
+        return locked._replace(notes=(*notes, *locked.notes))
+    choice = choice._replace(extras=parts.extras, groups=(*parts.groups, *parts.default_groups))
     build = declared_torch_build(
         project.folder,
         environment,
@@ -102,17 +110,16 @@ def declared_set(
         note = "what the project declares could not be resolved, so only exact pins are judged"
         return _pinned_set(project.declarations, build)._replace(notes=(f"{note}: {why}",))
     packages = tuple(_package(pin.name, pin.version, build) for pin in answer.pins)
-    return DeclaredSet(packages, notes=tuple(_notes(project, packages, built)))
+    return DeclaredSet(packages, notes=(*notes, *_notes(project, packages, built)))
 
 
 def _locked_set(
-    project: Project, choice: ProjectChoice, machine: Machine, environment: dict[str, str]
+    project: Project, parts: Parts, machine: Machine, environment: dict[str, str]
 ) -> DeclaredSet:
     """Return the packages that the project's lock installs."""
     file = project.folder / project.lock
-    defaults = read_default_groups(read_text(project.folder, "pyproject.toml"))
     platform = conda_platform(machine)
-    selection = Selection(environment, choice.extras, choice.groups, defaults, platform)
+    selection = Selection(environment, parts.extras, parts.groups, parts.default_groups, platform)
     try:
         text = read_regular(file, LARGEST_LOCK).decode("utf-8")
         locked = read_locked_packages(project.lock, text, selection)
@@ -140,9 +147,9 @@ def _question(project: Project, choice: ProjectChoice, machine: Machine, build: 
 
 def _is_asked_for(one: Declaration, choice: ProjectChoice) -> bool:
     if one.kind == "optional":
-        return one.group in choice.extras
+        return normalised(one.group) in choice.extras
     if one.kind == "group":
-        return one.group in (*choice.groups, "dev")
+        return normalised(one.group) in choice.groups
     return one.kind == "dependency"
 
 

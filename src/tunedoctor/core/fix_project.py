@@ -35,11 +35,17 @@ from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.core.sources import asking
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.facts import Target
-from tunedoctor.model.findings import PipInstall, PipUninstall, split_requirement
-from tunedoctor.model.versions import normalised, simplify_specifiers
+from tunedoctor.model.findings import CureStep, PipInstall, PipUninstall, split_requirement
+from tunedoctor.model.versions import normalised, release, simplify_specifiers
 from tunedoctor.model.wording import listed
 from tunedoctor.planning.project_change import shown_change
 from tunedoctor.planning.project_lock import LARGEST, lock_tool, project_copy, run_lock
+from tunedoctor.project.accelerators import (
+    MachineBuild,
+    declare_builds,
+    machine_build,
+    need_several_builds,
+)
 from tunedoctor.project.changes import FileEdit
 from tunedoctor.project.declarations import (
     EDITABLE_KINDS,
@@ -54,6 +60,7 @@ from tunedoctor.project.declare import (
     excludes,
     loosen,
     tighten_declarations,
+    without_index,
 )
 from tunedoctor.project.edits import EditError
 from tunedoctor.project.locked_packages import marker_holds
@@ -64,6 +71,7 @@ from tunedoctor.transaction.outcome import FindingResult, FixResult, Outcome
 from tunedoctor.transaction.project_states import change_project
 from tunedoctor.wheels.described import Asked
 from tunedoctor.wheels.machine_facts import host_of, interpreter_of
+from tunedoctor.wheels.rules import index_of
 
 if TYPE_CHECKING:
     from tunedoctor.model.machine import Machine
@@ -74,6 +82,7 @@ _MOST_LOOSENED = 8
 """Lines of a conflict that are tried."""
 CONFLICT = "requirements-conflict"
 _COMPANIONS = ("torchvision", "torchaudio")
+_TORCH_FAMILY = ("torch", *_COMPANIONS)
 _PLATFORMS = {"linux": "linux", "wsl": "linux", "windows": "win32", "macos": "darwin"}
 
 
@@ -200,6 +209,8 @@ class _Fixing:
         self.texts: dict[str, str] = {}
         """File -> its new text, the lock included."""
         self.before: dict[str, bytes] = {}
+        self.exact: set[str] = set()
+        """Releases that the lock is to hold, although the declarations allow newer ones."""
         live = take_snapshot(Target(asked="", chosen_by="none"), interaction)
         self.machines: list[Machine] = [
             judged_machine(one, choice.folder, live).machine for one in machines
@@ -264,10 +275,10 @@ class _Fixing:
         """Edit, lock and judge until nothing is left that an edit can fix; return the last reports."""
         reports, requested = first, set[Request]()
         for _ in range(_ROUNDS):
-            before = dict(self.texts)
+            before = (dict(self.texts), self.exact)
             with project_copy(self.project, self.texts) as copy:
                 self._edit(copy, reports, requested)
-                if self.texts == before:
+                if (self.texts, self.exact) == before:
                     break
                 for file, text in self.texts.items():
                     (copy / file).write_bytes(text.encode())
@@ -280,7 +291,8 @@ class _Fixing:
 
     def _edit(self, copy: Path, reports: list[Report], requested: set[Request]) -> None:
         """Edit the declarations for the findings of the reports. Raises EditError."""
-        requests, removed = self._requests(reports)
+        builds = self._machine_builds(copy, reports)
+        requests, removed = self._requests(reports, several_builds=bool(builds))
         project = self._read(copy)
 
         def text_of(file: str) -> str:
@@ -301,10 +313,50 @@ class _Fixing:
         missing = [
             one
             for one in requests
-            if one.index_url or (one.name not in names and (one in narrow or self._is_new(one)))
+            if one.index_url
+            or (one.name not in names and (one in narrow or builds or self._is_new(one)))
         ]
         self._write(copy, declare_new(project, missing, text_of, marker=self._marker()))
+        if builds:
+            self._declare_builds(copy, builds, requests, text_of)
         requested |= {*requests}
+
+    def _declare_builds(
+        self,
+        copy: Path,
+        builds: list[MachineBuild],
+        requests: list[Request],
+        text_of: Callable[[str], str],
+    ) -> None:
+        """Declare the index for each machine, once all of them ask for the same release of PyTorch."""
+        asked = [one for build in builds for one in build.requests]
+        releases = {one.specifier for one in asked if one.name == "torch"}
+        newest = max(releases, key=lambda one: release(one.lstrip("=<>~")))
+        self.exact = {f"torch{newest}"} if newest.startswith("==") else set()
+        if len(releases) > 1:
+            return  # the lock takes the newest of them, and the next judgement asks for builds of it
+        rows = {
+            one.name: f"{one.name}{one.specifier}" for one in requests if one.name in _TORCH_FAMILY
+        }
+        text = declare_builds(text_of("pyproject.toml"), builds, rows, index_of("cpu"))
+        self._write(copy, {"pyproject.toml": text})
+
+    def _machine_builds(self, copy: Path, reports: list[Report]) -> list[MachineBuild]:
+        """Return the PyTorch for each machine if no index has it for all of them, else []. Raises EditError."""
+        file = copy / "pyproject.toml"
+        text = read_regular(file, LARGEST).decode("utf-8") if file.is_file() else ""
+        builds = [
+            machine_build(text, environment, filter(_has_index, self._requests_for(report)))
+            for environment, report in zip(self.environments, reports, strict=True)
+        ]
+        if not need_several_builds(builds):
+            return []
+        if self.project.manager != "uv" or self.choice.requirements:
+            raise EditError(
+                "these machines need different builds of PyTorch, which only a uv project can declare"
+                " together; name one --gpu"
+            )
+        return builds
 
     def _write(self, copy: Path, texts: dict[str, str]) -> None:
         self.texts |= texts
@@ -331,19 +383,34 @@ class _Fixing:
         ).decode("utf-8", "replace")
         return f'name = "{request.name}"' not in text
 
-    def _requests(self, reports: list[Report]) -> tuple[list[Request], list[str]]:
-        """Return what the findings' fixes install and remove. Raises EditError if they exclude each other."""
+    def _requests(
+        self, reports: list[Report], *, several_builds: bool
+    ) -> tuple[list[Request], list[str]]:
+        """Return what the findings' fixes install and remove. Raises EditError if they exclude each other.
+
+        `several_builds`: what the machines take from different indexes only has to allow the version of each.
+        """
         found: dict[str, Request] = {}
         removed: list[str] = []
         for report in reports:
-            for finding in self._chosen(report):
-                for step in finding.cure.steps if _is_fixable(finding) else ():
-                    if isinstance(step, PipUninstall):
-                        removed += [normalised(name) for name in step.names]
-                    elif isinstance(step, PipInstall):
-                        for request in self._requests_of(step, report):
-                            found[request.name] = _joined(found.get(request.name), request)
+            for step in self._steps(report):
+                if isinstance(step, PipUninstall):
+                    removed += [normalised(name) for name in step.names]
+            for request in self._requests_for(report):
+                one = without_index(request) if several_builds and request.index_url else request
+                found[one.name] = _joined(found.get(one.name), one)
         return list(found.values()), removed
+
+    def _steps(self, report: Report) -> Iterable[CureStep]:
+        for finding in self._chosen(report):
+            if _is_fixable(finding):
+                yield from finding.cure.steps
+
+    def _requests_for(self, report: Report) -> Iterable[Request]:
+        """Yield what the fixes for one machine install."""
+        for step in self._steps(report):
+            if isinstance(step, PipInstall):
+                yield from self._requests_of(step, report)
 
     def _requests_of(self, step: PipInstall, report: Report) -> Iterable[Request]:
         for text in step.requirements:
@@ -392,7 +459,13 @@ class _Fixing:
         """Let the manager lock the copy, and prove for uv that the lock fits."""
         name = self.project.lock
         python = self.machines[0].python
-        upgrades = [f"{one.name}{one.specifier}" for one in requested if not one.index_url]
+        exact = {split_requirement(one)[0] for one in self.exact}
+        upgrades = [
+            f"{one.name}{one.specifier}"
+            for one in requested
+            if not one.index_url and one.name not in exact
+        ]
+        upgrades += sorted(self.exact)
         after = run_lock(self.project, copy, upgrades, self.sources, python)
         if name == "uv.lock":
             run_lock(self.project, copy, (), self.sources, python, check=True)
@@ -436,6 +509,10 @@ class _Fixing:
         if self.choice.requirements:
             change = replace(change, note="")
         return ProjectFix(replace(result, project=change, predicted=cured), edits)
+
+
+def _has_index(request: Request) -> bool:
+    return bool(request.index_url)
 
 
 def _joined(one: Request | None, other: Request) -> Request:

@@ -18,6 +18,7 @@ from tunedoctor.model.plan import Install, Pin, Plan
 from tunedoctor.model.versions import minor, pep440
 from tunedoctor.planning.project_lock import LARGEST, lock_tool, project_copy, run_lock
 from tunedoctor.planning.uncommitted import uncommitted_lines
+from tunedoctor.project.accelerators import has_torch_parts, sync_command
 from tunedoctor.project.changes import FileEdit, ProjectChange, ShownEdit
 from tunedoctor.project.commands import declare_command
 from tunedoctor.project.declarations import EDITABLE_KINDS, LOCKS, MANAGER_COMMANDS, Project
@@ -215,6 +216,10 @@ def _with_uv_lock(  # noqa: PLR0913  what is edited, and by what
         if name in moved and name not in declared and (name not in locked or name in _TORCH_FAMILY)
     ]
     index_sources = tuple(_index_sources(plan))
+    if index_sources and has_torch_parts(texts[root]):
+        command = sync_command(texts[root], index_sources[0].url)
+        run_it = f": {command} installs the one for this GPU" if command else ""
+        raise EditError(f"extras or groups of the project choose the PyTorch{run_it}")
     # a source counts for what the project itself declares
     for one in index_sources:
         added += [

@@ -160,6 +160,11 @@ def _floor(request: Request) -> str:
     return f">={minor(exact[1])}" if exact and minor(exact[1]) else request.specifier
 
 
+def without_index(request: Request) -> Request:
+    """Return a request for any build of the release or a newer one."""
+    return Request(request.name, _floor(request))
+
+
 _DECLARING = ("dependency", "optional", "group", "conda")
 
 

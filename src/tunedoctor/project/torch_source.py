@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tunedoctor.model.versions import normalised
 from tunedoctor.project.declarations import LONGEST_LINE, list_files, read_text
 from tunedoctor.project.locked_packages import build_in_url, marker_holds
 from tunedoctor.project.requirement_files import requirement_file_names
@@ -31,9 +32,26 @@ def declared_torch_build(
         return _of_requirement_files(folder, [requirements])
     entries = list_files(folder)
     text = read_text(folder, "pyproject.toml") if entries.get("pyproject.toml") else ""
-    for url in _torch_indexes(text, environment, {*extras, *groups}):
-        return build_in_url(url)
+    chosen = {*map(normalised, (*extras, *groups))}
+    if build := torch_build_of_source(text, environment, chosen):
+        return build
     return "" if text else _of_requirement_files(folder, requirement_file_names(folder))
+
+
+def torch_build_of_source(
+    text: str, environment: Mapping[str, str], chosen: Collection[str]
+) -> str:
+    """Return the build of the index that a pyproject.toml names for torch; "" for the default index.
+
+    `chosen`: names of the extras and groups that are installed.
+    """
+    url = torch_index(text, environment, chosen)
+    return build_in_url(url) if url else ""
+
+
+def torch_index(text: str, environment: Mapping[str, str], chosen: Collection[str]) -> str:
+    """Return the URL of the index that a pyproject.toml names for torch; "" for the default index."""
+    return next(_torch_indexes(text, environment, chosen), "")
 
 
 def _of_requirement_files(folder: Path, files: list[str]) -> str:
@@ -60,7 +78,7 @@ def _torch_indexes(
         if not marker_holds(str(row.get("marker", "")), environment):
             continue
         choice = row.get("extra") or row.get("group")
-        if choice and choice not in chosen:
+        if choice and normalised(str(choice)) not in chosen:
             continue
         url = str(row.get("url", "")) or urls.get(str(row.get("index", "")), "")
         if url:
