@@ -234,7 +234,8 @@ def torch_too_old_for_library(
         return _torch_load(facts, worst)
     else:
         return packages if isinstance(packages, api.Unknown) else None
-    fit = api.torch_install(facts, required).cure
+    # the nearest release changes least, and is what the other checks of a build choose
+    fit = api.torch_install(facts, required, facts.torch.version if facts.torch else "").cure
     down = facts.pip("install", *keep) if keep else api.Cure()
     note = f"or, to keep this torch: {down.command}" if down else "about 3 GB, no reboot"
     return api.Finding(

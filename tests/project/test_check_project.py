@@ -167,6 +167,28 @@ def test_without_an_index_exact_pins_are_judged_and_it_says_so(tmp_path: Path) -
     assert "gpu-too-new-for-torch" in ended.stdout
 
 
+def test_findings_of_one_torch_agree_on_the_build_that_is_nearest(tmp_path: Path) -> None:
+    """Torch 2.4 is too old for this transformers and for this GPU; the driver allows no newer build with its code."""
+    (tmp_path / "requirements.txt").write_text("torch==2.4.0\ntransformers==5.24.0\n")
+    nowhere = {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_HTTP_RETRIES": "0"}
+    machine = ("--gpu", "RTX 5090", "--driver", "570.86", "--platform", "linux")
+    (found,) = reports(tmp_path, *machine, "--python", "3.12", **nowhere)
+    assert errors(found) == ["torch-too-old-for-library", "gpu-too-new-for-torch"]
+    fixes = [one["cure"]["command"] for one in found["findings"] if one["severity"] == "error"]
+    assert all("torch==2.7.1" in fix for fix in fixes), fixes
+
+
+def test_what_needs_one_plan_names_the_command_that_makes_it(tmp_path: Path) -> None:
+    """Two libraries ask for ranges that exclude each other, so no single line is the fix."""
+    (tmp_path / "environment.yml").write_text(
+        "dependencies:\n  - pip:\n    - torch==2.4.0\n    - transformers==5.24.0\n"
+    )
+    machine = ("--gpu", "Tesla K80", "--platform", "linux", "--python", "3.12")
+    (found,) = reports(tmp_path, *machine)
+    fixes = [one["cure"]["command"] for one in found["findings"]]
+    assert not [fix for fix in fixes if "doctor fix --target" in fix], fixes
+
+
 def test_a_conda_file_is_judged_by_its_pins(tmp_path: Path) -> None:
     (tmp_path / "environment.yml").write_text(
         "dependencies:\n  - python=3.12\n  - pip\n  - pip:\n    - torch==2.6.0\n    - peft\n"

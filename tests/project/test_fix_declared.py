@@ -198,3 +198,17 @@ def test_sync_changes_nothing_that_the_lock_does_not_hold(tmp_path: Path, serve_
     python = str(tmp_path / ".venv" / "bin" / "python")
     told = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "2.2.6"
+
+
+def test_fixes_that_exclude_each_other_become_one_build(tmp_path: Path) -> None:
+    """Transformers needs a newer torch, and the driver is too old for the default build of the newer one."""
+    write(tmp_path, {"requirements.txt": "torch==2.4.0\ntransformers==5.24.0\n"})
+    nowhere = {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_HTTP_RETRIES": "0"}
+    machine = ("--gpu", "H100", "--driver", "525.60", "--platform", "linux", "--python", "3.12")
+    words = ("fix", "--project", str(tmp_path), "--yes", "--format", "json", *machine)
+    ended = doctor(*words, **nowhere)
+    result = json.loads(ended.stdout)
+    assert set(result["outcome"]["cured"]) >= {"torch-too-old-for-library", "driver-too-old"}
+    assert ended.stderr.count("only exact pins are judged") == 1
+    text = (tmp_path / "requirements.txt").read_text()
+    assert "torch==2.6.0+cu118\n" in text

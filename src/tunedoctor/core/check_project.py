@@ -1,6 +1,7 @@
 """Judge what a project declares, before anything is installed: on this machine, or on described ones."""
 
 import os
+import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -39,6 +40,7 @@ from tunedoctor.facts.target import DECLARED
 from tunedoctor.installers.uv import NoSolution
 from tunedoctor.model.machine import Machine, MachineError
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.wording import quoted_path
 from tunedoctor.planning.conflict import explain
 from tunedoctor.probes.packages import cuda_wheels
 from tunedoctor.project.declarations import Project
@@ -147,15 +149,41 @@ def judge_project(
             interaction.say(note)
 
         complete = partial(
-            _complete_report, project=project, chosen=chosen, described=judged.described
+            _complete_report,
+            project=project,
+            chosen=chosen,
+            described=judged.described,
+            fix=_fix_command(choice, asked),
         )
         snapshot = _snapshot(judged, chosen, choice.folder, live.taken)
         reports.append(judge(snapshot, criteria, began=began, complete=complete))
     return tuple(reports)
 
 
+def _fix_command(choice: ProjectChoice, asked: Asked) -> str:
+    """Return the command that fixes what a project declares for a machine."""
+    folder = "" if choice.folder == Path() else quoted_path(str(choice.folder))
+    options = {
+        "-r": (choice.requirements,),
+        "--extra": choice.extras,
+        "--group": choice.groups,
+        "--gpu": asked.gpus,
+        "--driver": (asked.driver,),
+        "--platform": (asked.platform,),
+        "--arch": (asked.arch,),
+        "--python": (asked.python,),
+    }
+    words = [
+        f"{option} {shlex.quote(value)}"
+        for option, some in options.items()
+        for value in some
+        if value
+    ]
+    return " ".join(filter(None, ("doctor fix --project", folder, *words)))
+
+
 def _complete_report(
-    report: Report, _: Snapshot, *, project: Project, chosen: DeclaredSet, described: str
+    report: Report, _: Snapshot, *, project: Project, chosen: DeclaredSet, described: str, fix: str
 ) -> Report:
     """Return the report with the machine in words, the lines of the project, and fixes that declare packages."""
     report = replace(report, machine=replace(report.machine, described=described))
@@ -165,7 +193,7 @@ def _complete_report(
         report = replace(report, verdict="findings", findings=(found, *report.findings))
     present = {one.name for one in chosen.packages}
     report = with_declarations(report, project, working_folder() or project.folder)
-    return with_project_commands(report, project, present)
+    return with_project_commands(report, project, present, fix=fix)
 
 
 def _unsupported(why: str) -> ReportFinding:

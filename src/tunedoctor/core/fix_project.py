@@ -254,16 +254,30 @@ class _Fixing:
     def _judge(self, folder: Path, interaction: Interaction = SILENT) -> list[Report]:
         """Return a report of the project in a folder for each machine."""
         choice = self.choice._replace(folder=folder)
-        return [
-            judge_project(
+
+        def judge_for(asked: Asked, criteria: Criteria, interaction: Interaction) -> Report:
+            (report,) = judge_project(
                 choice,
                 [asked],
-                self.criteria,
+                criteria,
                 allow_sources=self.allow_sources,
                 interaction=interaction,
-            )[0]
-            for asked in self.asked
-        ]
+            )
+            return report
+
+        reports: list[Report] = []
+        for asked in self.asked:
+            report = judge_for(asked, self.criteria, interaction)
+            # fixes that exclude each other need several rounds: the first finding gets the fix that it has alone, and
+            # what is left of the others is judged after that
+            rival = next(filter(_needs_one_plan, self._chosen(report)), None)
+            if rival:
+                alone = judge_for(asked, self.criteria._replace(only=(rival.id,), skip=()), SILENT)
+                own = next((one for one in alone.findings if one.id == rival.id), rival)
+                findings = (own if one is rival else one for one in report.findings)
+                report = replace(report, findings=tuple(findings))
+            reports.append(report)
+        return reports
 
     def _chosen(self, report: Report) -> list[ReportFinding]:
         if self.ids:
@@ -527,6 +541,11 @@ def _joined(one: Request | None, other: Request) -> Request:
         )
     specifier = simplify_specifiers((one.specifier, other.specifier)) or one.specifier
     return Request(one.name, specifier, one.index_url or other.index_url, one.label or other.label)
+
+
+def _needs_one_plan(one: ReportFinding) -> bool:
+    """Return whether the finding's own fix excludes another's, so that its command is the one that plans both."""
+    return one.cure.command.startswith("doctor fix")
 
 
 def _is_fixable(one: ReportFinding) -> bool:

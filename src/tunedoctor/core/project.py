@@ -55,18 +55,26 @@ def declare_causes(report: Report, snapshot: Snapshot) -> Report:
 
 
 def with_project_commands(
-    report: Report, project: "Project", present: Collection[str], *, advises: bool = True
+    report: Report,
+    project: "Project",
+    present: Collection[str],
+    *,
+    advises: bool = True,
+    fix: str = "",
 ) -> Report:
     """Return the report in which fixes declare packages instead of installing them.
 
     `present`: names of the packages that the project gets now. `advises`: without a command of the project's manager
-    the fix says what to write into which file; else it stays as it is.
+    the fix says what to write into which file; else it stays as it is. `fix`: the command that fixes the project,
+    where several findings need one plan.
     """
     from tunedoctor.project.commands import declare_advice, declare_command  # noqa: PLC0415  as above
 
     def declared(one: ReportFinding) -> ReportFinding:
         if not one.cure.steps:
             return one
+        if fix and one.cure.command.startswith("doctor fix"):
+            return replace(one, cure=replace(one.cure, command=fix))
         command = declare_command(one.cure.steps, project, present)
         advice = declare_advice(one.cure.steps, project, present) if advises and not command else ""
         if not (command or advice):

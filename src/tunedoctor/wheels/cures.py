@@ -55,8 +55,11 @@ Own = tuple[Host | None, Interpreter | None, TorchBuild | None]
 """What a build is for, as far as known."""
 
 
-def torch_install(facts: Facts, specifier: str = "") -> TorchInstall:
-    """Return the newest release within `specifier` that fits; no version if interpreter or system are unknown."""
+def torch_install(facts: Facts, specifier: str = "", installed: str = "") -> TorchInstall:
+    """Return the newest release within `specifier` that fits, or the one nearest to the `installed` release.
+
+    No version if interpreter or system are unknown.
+    """
     host, interpreter, nvidia = facts.host, facts.interpreter, facts.nvidia
     if not interpreter or not host:
         return TorchInstall(cure=pip(None, "install", f"torch{specifier}", "torchvision"))
@@ -70,7 +73,7 @@ def torch_install(facts: Facts, specifier: str = "") -> TorchInstall:
     machine = machine_of(Snapshot.of((host, interpreter, *filter(None, gpus))), specifier)
     if nvidia.gpus and not machine.driver_version:
         machine = with_current_driver(machine)
-    return _installed(choose_nearest(machine)[0], machine, interpreter)
+    return _installed(choose_nearest(machine, installed)[0], machine, interpreter)
 
 
 def rebuild_cuda(own: Own, driver: str, capabilities: tuple[str, ...]) -> TorchInstall | None:
