@@ -15,6 +15,13 @@ def _given_part(facts: api.Facts) -> bool:
     return bool(facts.container or facts.host.wsl or job)
 
 
+REBOOT = api.tell("sudo reboot", "reboot")
+RESET_ALL = api.tell("sudo nvidia-smi --gpu-reset")
+STOP_ALL = "needs root; stop every program on all GPUs first"
+CHECK_CARD = "If a reboot does not help: check power cable and seating, or replace the card"
+ON_BUS = "/sys/bus/pci/devices"
+
+
 @api.check("gpu-missing")
 def gpu_missing(facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus) -> api.Finding | None:
     """Compare bus, device files and driver; a container or a job of Slurm is given a part of them."""
@@ -31,7 +38,19 @@ def gpu_missing(facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus) -> api.
         return None
     files = f", {nodes} device files" if nodes is not None else ""
     counts = f"{len(cards)} on the PCI bus, {len(gpus.gpus)} available through the driver{files}"
-    return facts.worded(":lost" if lost else ":left", counts=counts, slots=lost)
+    gone = "" if lost else "A GPU is gone from the PCI bus"
+    missing = f"not available: {api.listed(lost)}" if lost else "a device file exists without a GPU"
+    return api.Finding(
+        title=gone,
+        severity="error" if lost else "warning",
+        found=f"NVIDIA GPUs: {counts}; {missing}",
+        cure=REBOOT,
+        cure_note=(
+            "needs root; the log says why the GPU is missing: sudo dmesg | grep -i nvrm. "
+            f"{CHECK_CARD}"
+        ),
+        evidence=(ON_BUS, "/dev", "NVML"),
+    )
 
 
 @api.check("amd-gpu-missing")
@@ -44,7 +63,17 @@ def amd_gpu_missing(facts: api.Facts, pci: api.PciBus, gpus: api.AmdGpus) -> api
     if _given_part(facts) or gpus.told_by or gpus.partial or not (lost or 0 < nodes < len(due)):
         return None
     counts = f"{len(due)} on the PCI bus, {len(offered)} available, {nodes} render nodes"
-    return facts.worded(":lost" if lost else ":node", counts=counts, slots=lost)
+    missing = f"not available: {api.listed(lost)}" if lost else "one card has no device file"
+    return api.Finding(
+        severity="error",
+        found=f"AMD GPUs: {counts}; {missing}",
+        cure=REBOOT,
+        cure_note=(
+            "needs root; the log says why the GPU is missing: sudo dmesg | grep -iE 'amdgpu|kfd'. "
+            f"{CHECK_CARD}"
+        ),
+        evidence=(ON_BUS, "/sys/class/kfd", "/dev/dri"),
+    )
 
 
 @api.check("gpu-link-reduced")
@@ -63,9 +92,32 @@ def gpu_link_reduced(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | No
         (faults if fault else notes).extend(
             [f"GPU {card.index} ({card.name}): {', '.join(reduced)}"] if reduced else []
         )
-    return (
-        facts.worded(":fault" if faults else "", each=faults or notes) if faults or notes else None
-    )
+    if faults:
+        return api.Finding(
+            title="A GPU's PCIe link is slower than those of its peers",
+            severity="warning",
+            found=api.listed(faults),
+            cure=api.advise(
+                "Drain this machine and have the card, its riser and its slot examined", "root"
+            ),
+            cure_note="most GPUs of this model in this machine have the full link",
+            evidence=("NVML, PCIe link",),
+        )
+    if notes:
+        return api.Finding(
+            found=api.listed(notes),
+            cure=api.advise(
+                "Look up the lanes of that slot in the board's manual; reseat the card, or use "
+                "another slot",
+                "root",
+            ),
+            cure_note=(
+                "switch the machine off first; afterwards, under load, nvidia-smi -q -d PERFORMANCE "
+                "shows the link"
+            ),
+            evidence=("NVML, PCIe link",),
+        )
+    return None
 
 
 def _link(card: api.NvidiaGpu) -> tuple[int, int]:
@@ -82,7 +134,14 @@ def nvlink_inactive(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | Non
         joined = facts.pci.nvswitches or any(peer.fabric_state == "completed" for peer in peers)
         if active is not None and active < best and (active or joined) and not card.mig:
             short.append(f"GPU {card.index} ({card.name}): {active} of {best} NVLinks are active")
-    return facts.worded(each=short) if short else None
+    if not short:
+        return None
+    return api.Finding(
+        found=api.listed(short),
+        cure=RESET_ALL,
+        cure_note=f"{STOP_ALL}; if the problem returns, check bridge, board and card",
+        evidence=("NVML, NVLink state",),
+    )
 
 
 @api.check("xgmi-inactive")
@@ -91,7 +150,14 @@ def xgmi_inactive(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
     counts = sorted((c.gfx, c.xgmi_active, c.index) for c in gpus.gpus if c.xgmi_active is not None)
     best = {gfx: up for gfx, up, _ in counts}
     each = [f"GPU {i}: {up} of {best[gfx]} links are up" for gfx, up, i in counts if up < best[gfx]]
-    return facts.worded(each=each) if each else None
+    if not each:
+        return None
+    return api.Finding(
+        found=api.listed(each),
+        cure=REBOOT,
+        cure_note="needs root; if the problem comes back, the board or the card is faulty",
+        evidence=("/sys/bus/pci/devices, gpu_metrics",),
+    )
 
 
 @api.check("nvlink-errors")
@@ -104,7 +170,27 @@ def nvlink_errors(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
     frequent = [(c, n, r) for c, n, r in counts if n * r["seconds"] >= since * r["count"]]
     reported = frequent or [(c, n, r) for c, n, r in counts if r["each"]]
     each = [f"GPU {card.index}: {count} {row['name']}" for card, count, row in reported[:6]]
-    return facts.worded(":often" if frequent else "", each=each) if each else None
+    if not each:
+        return None
+    found = f"{api.listed(each)} since the driver was loaded"
+    if frequent:
+        return api.Finding(
+            title="NVLinks of a GPU have too many errors",
+            severity="warning",
+            found=found,
+            cure=RESET_ALL,
+            cure_note=f"{STOP_ALL}; if the counts grow again, check bridge, board and card",
+            evidence=("NVML, NVLink error counters",),
+        )
+    return api.Finding(
+        found=found,
+        cure=api.tell("nvidia-smi nvlink -e"),
+        cure_note=(
+            "run it again in an hour: only counts that grow matter; a reset of all GPUs sets them "
+            "to 0"
+        ),
+        evidence=("NVML, NVLink error counters",),
+    )
 
 
 @api.check("nvswitch-faults")
@@ -120,7 +206,42 @@ def nvswitch_faults(facts: api.Facts, kernel_log: api.KernelLog) -> api.Finding 
     worst = next((rank for rank in ranks if rank in dict(asks)), "")
     each = [f"SXid {x.number} at {x.slot}: {x.text}" for action, x in asks if action == worst]
     well = [c.nvlinks and c.nvlinks == c.nvlinks_active for c in facts.nvidia.gpus] or [False]
-    return facts.worded(":past" if all(well) else "", f":{worst}", each=each[:4]) if worst else None
+    return _of_switch(worst, api.listed(each[:4]), past=all(well)) if worst else None
+
+
+def _of_switch(worst: str, found: str, *, past: bool) -> api.Finding:
+    """Report the worst fault of switches; `past`: all links are up again."""
+    if_reset_fails = "if the reset fails, reboot"
+    title = means = ""
+    cure, note = REBOOT, "needs root"
+    severity: api.Severity = "warning"
+    if worst == "system":
+        title, severity = "An NVSwitch had a fault that is fatal to all GPUs", "error"
+        means = "no job on several GPUs runs until the machine is rebooted"
+    elif worst == "fatal":
+        title, severity = "An NVSwitch had a fatal fault", "error"
+        cure, note = RESET_ALL, f"{STOP_ALL}; {if_reset_fails}"
+    elif worst == "restart":
+        cure = RESET_ALL
+        note = f"only if the job that ran at that time hangs or has ended; {STOP_ALL}; {if_reset_fails}"
+    elif worst == "heat":
+        title = "An NVSwitch was too hot"
+        means = (
+            "a switch that is too hot slows its links down, and with them the training on all GPUs"
+        )
+        cure = api.advise(
+            "Clean the fans and filters, and check the airflow and the room's temperature", "root"
+        )
+        note = "the kernel log keeps the entry until the next boot"
+    return api.Finding(
+        title=title,
+        severity="warning" if past else severity,
+        found=found,
+        means=means,
+        cure=cure,
+        cure_note=note,
+        evidence=("kernel log",),
+    )
 
 
 @api.check("persistence-off")
@@ -129,7 +250,13 @@ def persistence_off(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | Non
     off = [card for card in gpus.gpus if card.persistence is False and card.display is False]
     if not off or facts.host.windows_driver or any("Laptop" in card.name for card in off):
         return None
-    return facts.worded(indexes=[str(card.index) for card in off])
+    indexes = api.listed(str(card.index) for card in off)
+    return api.Finding(
+        found=f"GPU {indexes}: persistence mode is off, and no screen keeps the driver loaded",
+        cure=api.tell("sudo systemctl enable --now nvidia-persistenced"),
+        cure_note="until the next boot only: sudo nvidia-smi -pm 1",
+        evidence=("NVML, persistence mode",),
+    )
 
 
 @api.check("gpu-process-left")
@@ -144,7 +271,23 @@ def gpu_process_left(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | No
         for (card, process), size in zip(ended[:4], sizes, strict=False)
     ]
     zombie = next((process.pid for _, process in ended if process.state == "zombie"), 0)
-    return facts.worded(":zombie" if zombie else ":gone", each=each, pid=zombie) if ended else None
+    if not ended:
+        return None
+    if zombie:
+        cure = api.tell(f"ps -o ppid= -p {zombie}", "root")
+        note = (
+            "prints the process ID of the parent: stop that process; if it is 1, reset the GPU: sudo "
+            "nvidia-smi --gpu-reset -i N"
+        )
+    else:
+        cure = api.tell("sudo fuser -v /dev/nvidia*")
+        note = (
+            "needs root; lists the programs that still have the GPUs open: stop them; if there are "
+            "none, sudo nvidia-smi --gpu-reset -i N"
+        )
+    return api.Finding(
+        found=api.listed(each), cure=cure, cure_note=note, evidence=("NVML", "/proc")
+    )
 
 
 OFF = ("", "0", "false", "no", "off")
@@ -164,12 +307,22 @@ def variable_slows_training(facts: api.Facts, environment: api.Environment) -> a
     if not worst or facts.errors.errors:  # after a failed run, they were set to find out why
         return None
     severity: api.Severity = "warning" if slowing[worst]["severity"] == "warning" else "note"
-    cure, each = facts.set_variable(worst, None), [f"{n}={environment.get(n)}" for n in slowing]
-    return facts.worded(means=slowing[worst]["means"], severity=severity, cure=cure, each=each)
+    return api.Finding(
+        severity=severity,
+        found=api.listed(f"{name}={environment.get(name)}" for name in slowing),
+        means=slowing[worst]["means"],
+        cure=facts.set_variable(worst, None),
+        cure_note=(
+            "also remove it where it is set: the shell's startup file, the job script or the image"
+        ),
+        evidence=("environment",),
+    )
 
 
-def _ports(ports: Iterable[api.RdmaPort]) -> list[str]:
-    return [f"{p.device} port {p.port} ({p.state or 'no state'}, {p.physical})" for p in ports]
+def _ports(ports: Iterable[api.RdmaPort]) -> str:
+    return api.listed(
+        f"{p.device} port {p.port} ({p.state or 'no state'}, {p.physical})" for p in ports
+    )
 
 
 def _of_kind(port: api.RdmaPort) -> tuple[str, str]:
@@ -184,16 +337,50 @@ def infiniband_down(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
     down = [port for port in rdma.ports if port.state and not port.works]
     fell = [port for port in down if port.link_downed]
     if fell:
-        return facts.worded(":fell" if works else ":all", each=_ports(fell))
+        return (
+            _port_down(f"was up and is now down: {_ports(fell)}", severity="error")
+            if works
+            else _port_down(f"no port is active; was up and is now down: {_ports(fell)}")
+        )
     never_up = [
         p for p in down if p.layer == "InfiniBand" and works[_of_kind(p)] * 2 > every[_of_kind(p)]
     ]
     # a text has no boot time; the user asks about these ports
     dark = [p for p in down if p.layer == "InfiniBand"] if rdma.uptime is None and not works else []
-    return (
-        facts.worded(":never" if never_up else ":dark", each=_ports(never_up or dark))
-        if never_up or dark
-        else None
+    if never_up:
+        return _port_down(
+            "never up since boot, while most ports of this kind are up: " + _ports(never_up),
+            severity="note",
+            title="An InfiniBand port was never up",
+            means=(
+                "training on several machines has one port less than the other ports of this "
+                "machine suggest"
+            ),
+        )
+    if dark:
+        return _port_down(f"none of the ports is active: {_ports(dark)}", source="ibstat")
+    return None
+
+
+def _port_down(
+    found: str,
+    *,
+    severity: api.Severity = "warning",
+    title: str = "",
+    means: str = "",
+    source: str = "/sys/class/infiniband",
+) -> api.Finding:
+    return api.Finding(
+        title=title,
+        severity=severity,
+        found=found,
+        means=means,
+        cure=api.tell("sudo ibstat"),
+        cure_note=(
+            "check cable, transceiver and switch port; if the physical state is LinkUp but the "
+            "state is not ACTIVE, check the subnet manager"
+        ),
+        evidence=(source,),
     )
 
 
@@ -204,7 +391,17 @@ def infiniband_slow(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
     best = {_of_kind(port): port.rate or 0 for port in sorted(up, key=lambda port: port.rate or 0)}
     slow = [port for port in up if (port.rate or 0) < best[_of_kind(port)]]
     each = [f"{p.device} port {p.port}: {p.rate} of {best[_of_kind(p)]} Gb/s" for p in slow]
-    return facts.worded(each=each) if each else None
+    if not each:
+        return None
+    return api.Finding(
+        found=api.listed(each),
+        cure=api.tell("sudo iblinkinfo"),
+        cure_note=(
+            "shows the lanes and the speed of both ends; reseat or replace the cable and the "
+            "transceiver"
+        ),
+        evidence=("/sys/class/infiniband",),
+    )
 
 
 @api.check("infiniband-flaps")
@@ -213,27 +410,65 @@ def infiniband_flaps(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
     least, windows = limit("flaps"), max((rdma.uptime or 0) / limit("flap-window"), 1)
     many = [port for port in rdma.ports if port.works and (port.link_downed or 0) >= least]
     often = rdma.uptime is not None and any((p.link_downed or 0) / windows >= least for p in many)
-    each = [f"{port.device} port {port.port}: {port.link_downed} times" for port in many]
+    if not many:
+        return None
+    each = api.listed(f"{port.device} port {port.port}: {port.link_downed} times" for port in many)
     hours = (rdma.uptime or 0) // 3600
-    return facts.worded(":often" if often else "", each=each, hours=hours) if many else None
+    return api.Finding(
+        severity="warning" if often else "note",
+        found=(
+            f"{each} in {hours} hours since boot"
+            if often
+            else f"{each} since the driver was loaded"
+        ),
+        cure=api.tell("sudo dmesg | grep -iE 'link (down|up)|mlx5'"),
+        cure_note="shows when the link went down; then check cable, transceiver and switch port",
+        evidence=("/sys/class/infiniband, link_downed",),
+    )
 
 
 @api.check("process-hung")
 def process_hung(facts: api.Facts, processes: api.Processes) -> api.Finding | None:
     """If the kernel named a process, or it is a driver tool, it is more than a slow disk."""
     logged = facts.kernel_log.hung
+    stack = api.tell("sudo cat /proc/PID/stack")
+    waits_for = "needs root; shows what it waits for: a file system (nfs, ext4) or a driver (nvidia, amdgpu)"
     if not processes.stuck:
-        return facts.worded(":past", each=logged[-4:]) if logged else None
+        if not logged:
+            return None
+        return api.Finding(
+            title="The kernel log names processes that hung",
+            found=f"blocked since boot: {api.listed(logged[-4:])}",
+            cure=stack,
+            cure_note=waits_for,
+            evidence=("kernel log",),
+        )
     is_logged = any(line.startswith(processes.stuck) for line in logged)
     fault = is_logged or any(name.startswith("nvidia") for name in processes.stuck)
-    return facts.worded(":fault" if fault else "", each=processes.stuck[:4])
+    return api.Finding(
+        severity="warning" if fault else "note",
+        found=api.listed(processes.stuck[:4]),
+        cure=REBOOT if fault else stack,
+        cure_note="needs root; nothing else ends the process" if fault else waits_for,
+        evidence=("/proc",),
+    )
 
 
 @api.check("zombie-processes")
 def zombie_processes(facts: api.Facts, processes: api.Processes) -> api.Finding | None:
     """Compare with the limits that fleet operators use."""
     most = min(limit("zombies"), limit("zombies-per-core") * max(facts.cpu.count, 1))
-    return facts.worded(most=most) if processes.zombies > most else None
+    zombies, count = processes.zombies, processes.count
+    if zombies <= most:
+        return None
+    return api.Finding(
+        found=f"{zombies} of {count} processes are zombies; at most {most} are tolerated",
+        cure=api.tell(
+            "ps -eo ppid,stat | awk '$2 ~ /Z/ {print $1}' | sort | uniq -c | sort -n | tail", "root"
+        ),
+        cure_note="lists the parents: end or restart them; for containers: docker run --init",
+        evidence=("/proc",),
+    )
 
 
 @api.check("peermem-missing")
@@ -243,7 +478,20 @@ def peermem_missing(
     """Only with the proprietary module: the open one can also use dma-buf."""
     ports = any(port.works and port.layer == "InfiniBand" for port in rdma.ports)
     closed = facts.nvidia_driver.open_module is False
-    return facts.worded() if ports and closed and module.peermem is False else None
+    if not ports or not closed or module.peermem is not False:
+        return None
+    return api.Finding(
+        found=(
+            "InfiniBand ports are active, the driver's kernel module is the proprietary one, and "
+            "nvidia_peermem is not loaded"
+        ),
+        cure=api.tell("sudo modprobe nvidia_peermem"),
+        cure_note=(
+            "to load it at each boot, put a line nvidia_peermem into "
+            "/etc/modules-load.d/nvidia.conf"
+        ),
+        evidence=("/sys/module",),
+    )
 
 
 @api.check("peer-traffic-detour")
@@ -253,28 +501,71 @@ def peer_traffic_detour(facts: api.Facts, paths: api.PeerPaths) -> api.Finding |
     # data-centre cards have XGMI, which not all drivers report
     links += [c.gfx.startswith("gfx9") for c in facts.amd.gpus]
     meet = any(port.works for port in facts.rdma.ports) or not all(links)
-    found = meet and (paths.translated or paths.redirecting)
-    return facts.worded(":iommu" if paths.translated else ":acs", paths=paths) if found else None
+    if not meet:
+        return None
+    redirects = f"ACS redirects at PCIe port {api.listed(paths.redirecting)}"
+    evidence = ("/sys/kernel/iommu_groups", "/sys/bus/pci/devices/*/config")
+    if paths.translated:
+        also = f"; {redirects}" if paths.redirecting else ""
+        return api.Finding(
+            found=f"an IOMMU translates for GPU {api.listed(paths.translated)}{also}",
+            cure=api.tell("sudo grubby --update-kernel=ALL --args=iommu=pt", "reboot"),
+            cure_note=(
+                "then reboot; on Debian and Ubuntu add iommu=pt to GRUB_CMDLINE_LINUX in "
+                "/etc/default/grub and run sudo update-grub"
+            ),
+            evidence=evidence,
+        )
+    if paths.redirecting:
+        return api.Finding(
+            found=redirects,
+            cure=api.tell("sudo setpci -s PORT ECAP_ACS+6.w=0"),
+            cure_note=(
+                "replace PORT with each port in turn; repeat at each boot, or switch ACS off in the "
+                "firmware's setup; not on hosts that pass devices to virtual machines"
+            ),
+            evidence=evidence,
+        )
+    return None
 
 
 @api.check("intel-gpu-unhealthy")
 def intel_gpu_unhealthy(facts: api.Facts, health: api.IntelHealth) -> api.Finding | None:
     """Use the tool's own verdict."""
     each = (*health.critical, *health.warning)[:4]
-    return facts.worded(":critical" if health.critical else "", each=each) if each else None
+    if not each:
+        return None
+    cure = api.advise("Check airflow and power supply; for memory errors, reset the GPU", "root")
+    if health.critical:
+        cure = api.advise(
+            "Take that GPU out of service and reset it; if the problem remains, have it replaced"
+        )
+    return api.Finding(
+        severity="error" if health.critical else "warning",
+        found=api.listed(each),
+        cure=cure,
+        cure_note="to reset it: sudo xpu-smi config -d 0 --reset, while no program uses the GPU",
+        evidence=("xpu-smi health",),
+    )
 
 
 @api.check("gpu-program-faults")
 def gpu_program_faults(facts: api.Facts, kernel_log: api.KernelLog) -> api.Finding | None:
     """Report Xids that the catalogue attributes to the program; with others it is unclear whether the card is fine."""
-    of_programs, xids = (
-        api.table("xids")["programs"],
-        [x for x in kernel_log.xids if not x.of_switch],
-    )
+    of_programs = api.table("xids")["programs"]
+    xids = [xid for xid in kernel_log.xids if not xid.of_switch]
     if not xids or any(str(xid.number) not in of_programs for xid in xids):
         return None
     descriptions = [
         f"Xid {x.number} ({of_programs[str(x.number)]['name']}) at {x.slot or 'a GPU'}"
         for x in xids
     ]
-    return facts.worded(each=[*dict.fromkeys(descriptions)][:4])
+    return api.Finding(
+        found=api.listed([*dict.fromkeys(descriptions)][:4]),
+        cure=api.tell("compute-sanitizer python train.py"),
+        cure_note=(
+            "only if it happens again: names the GPU kernel that fails; the GPU itself needs no "
+            "repair"
+        ),
+        evidence=("kernel log",),
+    )

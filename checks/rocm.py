@@ -41,11 +41,15 @@ def _cure(facts: api.Facts, found: str, gfx: str, archs: tuple[str, ...]) -> api
     use = grade in ("works", "older") or (grade == "stopgap" and not fit.on_index)
     has_code = override is not None and (override.runs in archs or not archs)
     if override and has_code and use and facts.host.os != "windows":
-        stop = "a stopgap" if grade == "stopgap" else ""
-        return facts.worded("/override", found=found, gfx=gfx, to=override, stopgap=stop)
-    failed = override.value if override and grade == "fails" else ""
-    cure, note = fit.cure, fit.note
-    return facts.worded("/build", found=found, cure=cure, note=note, gfx=gfx, failed=failed)
+        cure = facts.set_variable(NAME, override.value)
+        note = f"set it in the shell that starts training: {gfx} then runs the code for {override.runs}"
+        if grade == "stopgap":
+            note += "; this is a stopgap until you install a build with the target"
+    else:
+        cure, note = fit.cure, fit.note
+        if override and grade == "fails":
+            note += f"; an override to {override.value} is known to fail on {gfx}"
+    return api.Finding(found=found, cure=cure, cure_note=note)
 
 
 def _arch_from_text(
@@ -59,7 +63,15 @@ def _arch_from_text(
     found = f"the error '{error}'" + (f" of {facts.torch.named}" if facts.torch else "")
     if gfx:
         return _cure(facts, f"{found} on {gfx}", gfx, archs).saying(error)
-    return facts.worded(found=found, said=error)
+    return api.Finding(
+        found=found,
+        cure=api.tell('python -c "import torch; print(torch.cuda.get_arch_list())"'),
+        cure_note=(
+            "prints the targets of this build; `rocminfo | grep gfx` prints the GPU's target, which "
+            "has to be one of them"
+        ),
+        said=error,
+    )
 
 
 @api.check("rocm-device-permission")
@@ -76,13 +88,30 @@ def rocm_device_permission(facts: api.Facts) -> api.Finding | None:
     if (torch and torch.accelerator != "rocm") or not (error or denied):
         return None
     files = (*(["/dev/kfd"] if rocm.kfd == "denied" else []), *rocm.render_denied)
-    groups, evidence = ",".join(rocm.groups_missing or ("render", "video")), files[:4]
-    keys = (
-        ":inside" if facts.container else ":host",
-        ":denied" if files else "",
-        ":guess" if guess else "",
+    found = ""
+    if files:
+        found = f"{api.listed(files)}: permission denied"
+        if rocm.groups_missing:
+            found += f"; this user is not in {api.listed(rocm.groups_missing)}"
+    if facts.container:
+        cure = api.tell(
+            "docker run --device=/dev/kfd --device=/dev/dri --group-add $(stat -c %g /dev/kfd) "
+            "--group-add video IMAGE",
+            "root",
+        )
+        note = "start a new container this way, from the host's shell"
+    else:
+        groups = ",".join(rocm.groups_missing or ("render", "video"))
+        cure = api.tell(f"sudo usermod -a -G {groups} $LOGNAME")
+        note = "needs root; log out and in again afterwards"
+    return api.Finding(
+        found=found,
+        cure=cure,
+        cure_note=note,
+        evidence=files[:4],
+        settle="ls -l /dev/kfd /dev/dri/renderD*; id" if guess else "",
+        said=error,
     )
-    return facts.worded(*keys, said=error, evidence=evidence, files=files, groups=groups)
 
 
 @api.check("rocm-driver-not-bound")
@@ -104,10 +133,20 @@ def rocm_driver_not_bound(facts: api.Facts) -> api.Finding | None:
         error, cards = gone, ()
     if facts.rocm.kfd == "ok" or not (mine or (error and not cards)):
         return None
-    card = _name(unbound[0]) if mine else ""
-    drivers = sorted({card.driver or "no driver" for card in unbound})
-    return facts.worded(
-        ":bus" if mine else "", ":seen" if facts.pci else "", said=error, card=card, held=drivers
+    found = ""
+    if mine:
+        drivers = api.listed(sorted({card.driver or "no driver" for card in unbound}))
+        found = f"{_name(unbound[0])} uses {drivers} instead of amdgpu"
+    on_host = "on the host of this container; " if facts.container else ""
+    return api.Finding(
+        found=found,
+        cure=api.tell("sudo modprobe amdgpu"),
+        cure_note=(
+            f"{on_host}needs root; if it fails, `sudo dmesg | grep amdgpu` shows the reason. Cloud "
+            "slices of an MI25 have no Linux driver: use another instance"
+        ),
+        evidence=("/sys/bus/pci/devices", "/dev/kfd") if facts.pci else (),
+        said=error,
     )
 
 
@@ -117,6 +156,8 @@ def _name(card: api.PciDevice) -> str:
     return f"{name} at {card.slot}" if card.slot else name
 
 
+VISIBLE = "HIP_VISIBLE_DEVICES"
+WHICH_IS_CARD = "in the shell that starts training; `rocminfo` shows which index is the card"
 VARIABLES = (
     *(f"{vendor}_VISIBLE_DEVICES" for vendor in ("HIP", "ROCR", "CUDA")),
     "GPU_DEVICE_ORDINAL",
@@ -139,8 +180,18 @@ def rocm_igpu_confusion(facts: api.Facts) -> api.Finding | None:
     counted = len([d for d in facts.runtime.devices if d.kind == "rocm"])
     if not both or hidden or facts.torch.accelerator != "rocm" or 0 < counted <= len(cards):
         return None
-    indexes = ",".join(str(gpu.index) for gpu in cards)
-    return facts.worded(indexes=indexes, chips=[*map(_label, chips)], cards=[*map(_label, cards)])
+    listed = (
+        f"{api.listed(map(_label, chips))} is listed along with {api.listed(map(_label, cards))}"
+    )
+    return api.Finding(
+        found=f"{listed}; no variable hides it",
+        cure=facts.set_variable(VISIBLE, ",".join(str(gpu.index) for gpu in cards)),
+        cure_note=(
+            "in the shell that starts training; `rocminfo` shows the order. If it still crashes, "
+            "disable the integrated graphics in the BIOS"
+        ),
+        evidence=("/sys/class/kfd/kfd/topology/nodes",),
+    )
 
 
 def _label(gpu: api.AmdGpu) -> str:
@@ -157,7 +208,19 @@ def _landed(
     if match is None or card is None or not api.named_as("amd_integrated", match[0]):
         return None
     index = card.index if chips else 1
-    return facts.worded("/landed", said=error, gfx=match[0], card=_label(card), index=index)
+    return api.Finding(
+        severity="error",
+        found=(
+            f"rocBLAS looked for code for {match[0]}, which is part of the processor; the card is "
+            f"{_label(card)}"
+        ),
+        cure=facts.set_variable(VISIBLE, str(index)),
+        cure_note=(
+            "in the shell that starts training. If it still crashes, disable the integrated "
+            "graphics in the BIOS"
+        ),
+        said=error,
+    )
 
 
 def _first_is_integrated(facts: api.Facts, cards: list[api.AmdGpu]) -> api.Finding | None:
@@ -167,9 +230,16 @@ def _first_is_integrated(facts: api.Facts, cards: list[api.AmdGpu]) -> api.Findi
     first = min(facts.amd.gpus, key=lambda gpu: gpu.index, default=None)
     if not died or first is None or not cards or not first.integrated:
         return None
-    case = "" if full else "/first-is-integrated:died"
-    name = first.name or first.gfx
-    return facts.worded("/first-is-integrated", case, said=died, first=name, card=cards[0])
+    name, index = first.name or first.gfx, cards[0].index
+    alone = "python -c 'import torch; print(torch.ones(2).cuda() + 1)'"
+    return api.Finding(
+        severity="error",
+        found=f"the first GPU is {name}, which is part of the processor; '{died}'",
+        cure=facts.set_variable(VISIBLE, str(index)),
+        cure_note=WHICH_IS_CARD,
+        settle="" if full else f"{VISIBLE}={index} {alone}",
+        said=died,
+    )
 
 
 def _igpu_from_text(facts: api.Facts) -> api.Finding | None:
@@ -178,7 +248,13 @@ def _igpu_from_text(facts: api.Facts) -> api.Finding | None:
     second = facts.expression("/second")
     if not lacks or not any(second.search(error.text) for error in facts.errors.errors):
         return None
-    return facts.worded("/from-text", said=lacks[0])
+    return api.Finding(
+        severity="error",
+        found="'invalid device function' on device 1, which is not the first GPU",
+        cure=facts.set_variable(VISIBLE, "0"),
+        cure_note=WHICH_IS_CARD,
+        said=lacks[0],
+    )
 
 
 NAME = "HSA_OVERRIDE_GFX_VERSION"
@@ -211,13 +287,17 @@ def rocm_override_wrong(facts: api.Facts) -> api.Finding | None:  # noqa: PLR091
         return _needless(facts, value, gpu, crosses=crosses)
     if value == fitting or not gpu.gfx:
         return None
-    return facts.worded(
+    fits = f"takes {fitting}" if fitting else "no value fits"
+    return api.Finding(
+        found=f"{NAME} is '{value}'; {_described(gpu)}, which {fits}",
         cure=facts.set_variable(NAME, fitting or None),
+        cure_note="in the shell that starts training; in fish: set -gx",
         evidence=(NAME, f"{facts.torch.named} has code for {api.listed(sorted(archs), 6)}"),
-        value=value,
-        gpu=gpu,
-        fits=f"takes {fitting}" if fitting else "no value fits",
     )
+
+
+def _described(gpu: api.AmdGpu) -> str:
+    return f"{gpu.name or 'the GPU'} is {gpu.gfx}"
 
 
 def _crossed(facts: api.Facts, value: str, gpu: api.AmdGpu) -> api.Finding | None:
@@ -235,12 +315,34 @@ def _not_passed(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
     archs = {*api.gfx_targets(facts), *api.rocm_archs(facts.torch.version, facts.torch.hip)}
     if gpu is None or not facts.torch or not typed or gpu.gfx in archs:
         return None
-    return facts.worded("/not-passed", gpu=gpu, wanted=_override_value(gpu.gfx))
+    value = _override_value(gpu.gfx)
+    return api.Finding(
+        title=f"{NAME} does not reach the process",
+        found=(
+            f"{_described(gpu)} and needs {NAME}={value}; a command in the shell names the "
+            "variable, but programs do not receive it"
+        ),
+        means="the first kernel crashes with a segmentation fault or 'invalid device function'",
+        cure=facts.set_variable(NAME, value),
+        cure_note="in the shell that starts training; in fish: set -gx, which exports it",
+        evidence=(NAME,),
+    )
 
 
 def _needless(facts: api.Facts, value: str, gpu: api.AmdGpu, *, crosses: bool) -> api.Finding:
-    case = "/needless:crosses" if crosses else ""
-    return facts.worded(case, "/needless", value=value, target=_target(value), gpu=gpu)
+    target = f" ({_target(value)})" if _target(value) else ""
+    return api.Finding(
+        title=f"{NAME} is set but not needed",
+        severity="error" if crosses else "warning",
+        found=f"{NAME} is '{value}'{target}; {_described(gpu)}, for which this build has its own code",
+        means=(
+            "kernels for another chip run instead of the card's own, which leads to crashes and "
+            "memory faults"
+        ),
+        cure=facts.set_variable(NAME, None),
+        cure_note="in the shell that starts training, and in ~/.bashrc or ~/.profile",
+        evidence=(NAME,),
+    )
 
 
 def _override_value(gfx: str) -> str:
@@ -274,9 +376,20 @@ def rocm_path_with_space(facts: api.Facts, torch: api.TorchBuild) -> api.Finding
     program = next((file for file in files if " " in file), "")
     if not place and not program:
         return None
-    case = ":work" if place and place == work else ""
     hip = ".".join(torch.hip.split(".")[:2])
-    return facts.worded(case, said=error, hip=hip, place=place or program)
+    path = place or program
+    found = f"{torch.named} is built for ROCm {hip}; the path '{path}' contains a space"
+    return api.Finding(
+        severity="warning" if place and place == work else "error",
+        found=found + (f"; the error '{error}'" if error else ""),
+        cure=api.tell("python3 -m venv ~/llm/.venv"),
+        cure_note=(
+            "create a new environment in a path without spaces, install the same packages there and "
+            "move the project"
+        ),
+        evidence=(path,),
+        said=error,
+    )
 
 
 STATED = ("/refused", "/atomics")
@@ -306,19 +419,43 @@ def rocm_unsupported_hardware(facts: api.Facts) -> api.Finding | None:
     refused = facts.torch and (facts.rocm.kfd == "no memory" or line)
     if not error and not refused:
         return None
-    case = "logged" if line else "said" if error else "no-memory"
+    if line:
+        found = f"the kernel says '{line}'"
+    elif error:
+        found = f"the error '{error}'"
+    else:
+        found = (
+            "opening /dev/kfd fails with 'Cannot allocate memory', and no AMD GPU is available for "
+            "computing"
+        )
     atomics = "\n".join(message for message in (error, *logged) if "atomics" in message)
     versions = _FIRMWARE.search(atomics)
     firmware, needed = map(int, versions.groups()) if versions else (0, 0)
-    return facts.worded(
-        ":firmware" if needed else ":atomics" if atomics else ":else",
-        f":{case}",
-        said=error,
-        firmware=firmware,
-        needed=needed,
-        settle="" if stated or refused else "sudo dmesg | grep -i kfd",
+    title = ""
+    if needed:
+        title = "The AMD GPU's firmware is too old for its slot"
+        cure = api.advise(
+            "Update the firmware of the GPU (linux-firmware, or AMD's amdgpu-dkms), then reboot"
+        )
+        note = (
+            f"with firmware {needed} or newer the card needs no atomics; it has {firmware}. Or move "
+            "it to a slot that is connected directly to the processor"
+        )
+    elif atomics:
+        title = "The AMD GPU's slot has no PCIe atomics"
+        cure = api.advise("Move the card to a slot that is connected directly to the processor")
+        note = "without a riser; old processors and slots of the chipset do not support atomics"
+    else:
+        cure = api.advise("Train on another GPU: RX 6800, RX 7000, MI200 or newer")
+        note = "no driver setting helps; the card can still drive a screen"
+    return api.Finding(
+        title=title,
+        found=found,
+        cure=cure,
+        cure_note=note,
         evidence=(("kernel log" if line else "/dev/kfd" if facts.rocm else ""),),
-        line=line,
+        settle="" if stated or refused else "sudo dmesg | grep -i kfd",
+        said=error,
     )
 
 
@@ -338,10 +475,15 @@ def rocm_wsl_runtime_library(
     ubuntu = next(
         (library for library in facts.rocm.hsa_libraries if library.startswith("/usr/lib/")), ""
     )
-    return facts.worded(
-        ":also" if ubuntu else "",
-        ":failed" if failed else "",
+    found = f"{torch.named} in WSL 2 includes its own libhsa-runtime64.so in {folder}"
+    note = "then the runtime of AMD's ROCm for WSL is found"
+    if ubuntu:
+        found += f"; Ubuntu's {ubuntu} is installed too"
+        note += "; also run: sudo apt-get remove libhsa-runtime64-1 libhsakmt1"
+    return api.Finding(
+        severity="error" if failed else "warning",
+        found=found,
         cure=api.tell(f"rm {shlex.quote(folder)}/libhsa-runtime64.so*", who="root"),
-        folder=folder,
-        ubuntu=ubuntu,
+        cure_note=note,
+        evidence=("/dev/dxg", folder),
     )

@@ -44,7 +44,7 @@ def torch_cpu_only(  # noqa: PLR0911  each vendor, and what was said
     if error and kind == "unknown":
         if "xpu" in error.lower():
             return _intel(facts, "", error, arc=True)
-        return _on_nvidia(facts, "from-text", error, name)
+        return _on_nvidia(name, FROM_DRIVER_525, error)
     return _of_no_gpu(facts, name, error, absent=nvidia is None, host_known=host is not None)
 
 
@@ -56,22 +56,48 @@ def _of_no_gpu(
         return None
     if error and not absent and facts.host.os != "macos":
         more = f", but the job needs CUDA: the error '{error}'"
-        return _on_nvidia(facts, "from-text", error=error, name=name + more)
+        return _on_nvidia(name + more, FROM_DRIVER_525, error)
     if facts.runtime.gpu_available is False:
         certain = facts.nvidia or facts.amd or facts.intel or facts.host or absent or not host_known
-        return None if certain else _on_nvidia(facts, "bare-excerpt", error=error, name=name)
+        if certain:
+            return None
+        return _on_nvidia(
+            f"{name}, so it cannot use CUDA on any machine",
+            "if the machine has an NVIDIA GPU: about 3 GB, no reboot; otherwise this build is the "
+            "right one",
+            error,
+            severity="warning",
+        )
     # NVIDIA's toolkit is installed, but CUDA is not available
     missed = facts.heard("/missed")
     if facts.compilers.nvcc_version and missed:
         name += f"; nvcc {facts.compilers.nvcc_version} is installed, and the error '{missed}'"
-        return _on_nvidia(facts, "missed", error=missed, name=name)
+        return _on_nvidia(
+            name,
+            "about 3 GB, no reboot; the installed toolkit does not matter, because each build "
+            "contains its own CUDA",
+            missed,
+            settle="nvidia-smi -L",
+        )
     return None
 
 
-def _on_nvidia(facts: api.Facts, part: str, error: str, name: str) -> api.Finding:
+FROM_DRIVER_525 = f"for NVIDIA GPUs with driver {OLDEST_DRIVER} or newer: about 3 GB, no reboot"
+
+
+def _on_nvidia(
+    found: str, note: str, error: str, *, severity: api.Severity = "error", settle: str = ""
+) -> api.Finding:
     """Report it for an unknown machine, assuming an NVIDIA GPU."""
     fit = api.rebuild_cuda((None, None, None), OLDEST_DRIVER, ())
-    return facts.worded(f"/{part}", said=error, cure=fit and fit.cure, name=name)
+    return api.Finding(
+        severity=severity,
+        found=found,
+        cure=fit.cure if fit else api.Cure(),
+        cure_note=note,
+        settle=settle,
+        said=error,
+    )
 
 
 def _fallen_back(facts: api.Facts) -> api.Finding | None:
@@ -84,8 +110,20 @@ def _fallen_back(facts: api.Facts) -> api.Finding | None:
     gpu = [card.gfx or "gfx1100" for card in facts.amd.gpus]
     gpu += [card.compute_capability or "8.9" for card in facts.nvidia.gpus]
     variant = "rocm" if facts.amd else "cu"
-    name, typed = api.python(facts.interpreter), install[:120]
-    return facts.worded("/fallen-back", name=name, install=typed, gpu=gpu[0], variant=variant)
+    versions = "import torch; print(torch.__version__, torch.version.hip, torch.version.cuda)"
+    return api.Finding(
+        found=f"torch sees no GPU after '{install[:120]}'",
+        means=(
+            "with --extra-index-url, pip takes the highest version from all indexes; if PyTorch's "
+            "index has no wheel for this Python, or the folder does not exist, pip silently "
+            "installs a CPU or CUDA build from the default index"
+        ),
+        cure=api.tell(f'{api.python(facts.interpreter)} -c "{versions}"'),
+        cure_note=(
+            "shows what was installed; then install from a single index: doctor wheel --gpu "
+            f"{gpu[0]} names the {variant} build"
+        ),
+    )
 
 
 def _what(build: api.TorchBuild) -> str:
@@ -105,36 +143,60 @@ def _nvidia(facts: api.Facts, name: str, usable: list[api.NvidiaGpu], error: str
     fit = api.rebuild_cuda(own, driver, capabilities)
     found = f"{name}; the machine has {cards}"
     if fit:
-        severity: api.Severity = "note" if small else "error"
-        return facts.worded(severity=severity, said=error, found=found, way=fit)
-    found += f" with driver {driver}" if driver else " with an unknown driver"
-    advice = api.install_driver(facts.host)
-    note = f"{advice.note}; no CUDA build runs on the current driver. Afterwards `doctor check` names one"
-    return facts.worded(said=error, found=found, way=advice, cure_note=note)
+        return api.Finding(
+            severity="note" if small else "error",
+            found=found,
+            cure=fit.cure,
+            cure_note=fit.note,
+            evidence=(facts.torch.file,),
+            said=error,
+        )
+    install = api.install_driver(facts.host)
+    return api.Finding(
+        found=found + (f" with driver {driver}" if driver else " with an unknown driver"),
+        cure=install.cure,
+        cure_note=(
+            f"{install.note}; no CUDA build runs on the current driver. Afterwards `doctor check` "
+            "names one"
+        ),
+        evidence=(facts.torch.file,),
+        said=error,
+    )
 
 
 def _amd(facts: api.Facts, name: str, chips: list[api.AmdGpu], error: str) -> api.Finding:
     # use the name first: tools print the target of an override or an early stepping
     gfx = tuple(dict.fromkeys(filter(None, (api.amd_gfx_by_name(c.name) or c.gfx for c in chips))))
     fit = api.rocm_build((facts.host, facts.interpreter, facts.torch), gfx)
-    return facts.worded(
-        "/amd",
+    cards = api.listed(dict.fromkeys(chip.name or chip.gfx for chip in chips))
+    by = f", according to {facts.amd.told_by}" if facts.amd.told_by else ""
+    return api.Finding(
+        title="This PyTorch build cannot use the AMD GPU",
         severity="error" if fit.on_index or (facts.amd.told_by and fit.of_amd) else "note",
+        found=f"{name}; the machine has {cards}{by}",
+        means="torch.cuda.is_available() is False, so training runs on the CPU",
+        cure=fit.cure,
+        cure_note=fit.note,
+        evidence=(facts.torch.file,),
         said=error,
-        way=fit,
-        name=name,
-        cards=dict.fromkeys(chip.name or chip.gfx for chip in chips),
     )
 
 
 def _intel(facts: api.Facts, name: str, error: str, *, arc: bool) -> api.Finding:
-    return facts.worded(
-        "" if name else ":xpu",
-        "/intel",
+    """Report an Intel GPU; `name`: the build, "" if only an error shows that a job requests XPU."""
+    return api.Finding(
+        title="This PyTorch build cannot use the Intel GPU",
         severity="error" if arc else "note",
-        said=error,
+        found=(
+            f"{name}; the machine has {api.listed(facts.intel.names)}"
+            if name
+            else f"the error '{error}'; the job requests an Intel GPU, so the machine presumably "
+            "has one"
+        ),
+        means="torch.xpu.is_available() is False, so training runs on the CPU",
         cure=api.rebuild_xpu((facts.host, facts.interpreter, facts.torch)),
-        name=name,
+        cure_note="an XPU build: about 2 GB, no reboot; it needs Intel's Level Zero driver",
+        said=error,
     )
 
 
@@ -151,11 +213,23 @@ def cuda_old(
     fit = api.rebuild_cuda(own, driver.version, capabilities) if comparable else None
     if fit is None or not api.at_least(api.cuda_of(fit.variant), "12.0"):
         return None
-    return facts.worded(way=fit)
+    return api.Finding(
+        found=(
+            f"{torch.named} is built for CUDA {torch.cuda}; driver {driver.version} also runs CUDA "
+            "12 builds"
+        ),
+        cure=fit.cure,
+        cure_note=fit.note,
+        evidence=(torch.file,),
+    )
 
 
 NEW = (10, 0)
 """From here on builds before torch 2.7 have no code. Source: pytorch, .ci/manywheel/build_cuda.sh by release."""
+NO_IMAGE = (
+    "the first kernel on this GPU fails with 'no kernel image is available for execution on the "
+    "device'"
+)
 BLACKWELL = "cu128"
 """First variant with code for compute capability 10.0 and newer. Source: the wheel table."""
 
@@ -177,22 +251,26 @@ def gpu_too_new_for_torch(facts: api.Facts) -> api.Finding | None:
     own = (facts.host, facts.interpreter, facts.torch)
     fit = api.rebuild_cuda(own, facts.nvidia_driver.version, capabilities)
     later = None if fit else api.rebuild_cuda(own, "", capabilities)
-    note = floor = ""
-    install = None
-    if later:
+    if fit:
+        cure, note = fit.cure, fit.note
+    elif later:
         floor = api.driver_floor(api.cuda_of(later.variant), windows=facts.host.windows_driver)
         install = api.install_driver(facts.host, floor, container=facts.container)
-        note = f"{install.note}; then {later.cure.command}"
-    return facts.worded(
-        ":driver" if later else "",
-        ":code" if fit or later else "",
-        ":jetson" if "8.7" in capabilities else "",
-        way=fit or install,
+        driver = facts.nvidia_driver.version
+        found += f"; driver {driver} is older than {floor}, which builds with that code need"
+        cure, note = install.cure, f"{install.note}; then {later.cure.command}"
+    else:
+        cure = api.advise("Install the PyTorch wheel that the device's manufacturer provides")
+        archs = ";".join(capabilities)
+        note = f"or build PyTorch from source with TORCH_CUDA_ARCH_LIST={archs}"
+    jetson = "8.7" in capabilities
+    return api.Finding(
+        title="This PyTorch has no code for the GPU of this Jetson" if jetson else "",
+        found=found,
+        means=NO_IMAGE if fit or later else "",
+        cure=cure,
         cure_note=note,
-        source=coverage.source if coverage else "",
-        cards=found,
-        floor=floor,
-        archs=";".join(capabilities),
+        evidence=(coverage.source if coverage else "",),
     )
 
 
@@ -207,7 +285,22 @@ def _unknown_to_compiler(facts: api.Facts) -> api.Finding | None:
     variant = facts.torch.variant if facts.torch.accelerator == "cuda" else ""
     newer = variant if api.at_least(facts.torch.cuda, api.cuda_of(BLACKWELL)) else ""
     newest = api.pip(None, "install", "--upgrade", "torch", index=api.index_of(newer or BLACKWELL))
-    return facts.worded("/unknown-arch", said=error, cure=newest)
+    return api.Finding(
+        title="A compiler that PyTorch uses does not support this GPU",
+        means=(
+            "torch.compile, Triton kernels and extensions fail, because this torch is older than "
+            "the GPU"
+        ),
+        cure=newest,
+        cure_note=(
+            "about 3 GB, no reboot; if TRITON_PTXAS_PATH names the ptxas of an older CUDA, unset it"
+        ),
+        settle=ARCHS,
+        said=error,
+    )
+
+
+ARCHS = 'python -c "import torch; print(torch.__version__, torch.cuda.get_arch_list())"'
 
 
 def _ptxas(facts: api.Facts, error: str, match: re.Match[str]) -> api.Finding | None:
@@ -229,18 +322,28 @@ def _ptxas(facts: api.Facts, error: str, match: re.Match[str]) -> api.Finding | 
     knows = own is not None and api.at_least(own.cuda, needed)
     newer = "" if knows else api.torch_with_ptxas(needed)
     path = f"{facts.environment.get('CUDA_HOME') or '/usr/local/cuda'}/bin/ptxas"
-    return facts.worded(
-        "/ptxas:unset" if knows else "",
-        "/ptxas",
-        said=error,
+    arch = f"sm_{match['major']}{match['minor']}{match['letter']}"
+    found = f"the error '{error}'"
+    if knows:
+        setting = facts.environment.get(variable)
+        found += f"; the ptxas of {torch.named} supports {arch}, so another ptxas was used"
+        found += f": {variable} is {setting}" if setting else ""
+        note, settle = "Triton then uses its own ptxas", "env | grep PTXAS"
+    else:
+        brought = f"{torch.named} comes with the ptxas of CUDA {own.cuda}" if own else ""
+        found += f"; {brought}, and {arch} needs {needed}" if brought else ""
+        note = f"needs no download: uses the ptxas of an installed CUDA {needed} or newer"
+        if newer:
+            note += f"; or install torch {newer} or newer, whose Triton comes with such a ptxas"
+        settle = f"{path} --version"
+    return api.Finding(
+        title="Triton's assembler, ptxas, does not support this GPU",
+        found=found,
+        means="torch.compile and Triton kernels fail; everything else works",
         cure=facts.set_variable(variable, None if knows else path),
-        arch=f"sm_{match['major']}{match['minor']}{match['letter']}",
-        brought=own.cuda if own else "",
-        needed=needed,
-        newer=newer,
-        path=path,
-        setting=facts.environment.get(variable) or "",
-        variable=variable,
+        cure_note=note,
+        settle=settle,
+        said=error,
     )
 
 
@@ -284,8 +387,18 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
         own = facts.nvidia.gpus if image else ()
         # with only old cards, the error shows a build that dropped them
         cards = own if all(() < api.parts(c.compute_capability) < OLDEST_KEPT for c in own) else ()
-    if triton := facts.if_heard("/triton-too-old"):
-        return triton
+    if triton := facts.heard("/triton-too-old"):
+        return api.Finding(
+            title="torch.compile needs a newer GPU",
+            means=(
+                "Triton cannot generate kernels for this GPU; training works without torch.compile"
+            ),
+            cure=facts.set_variable("TORCHDYNAMO_DISABLE", "1"),
+            cure_note=(
+                "or remove torch_compile=True from the training arguments; the GPU itself works"
+            ),
+            said=triton,
+        )
     if not cards and not error:
         return _never_supported(facts)
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
@@ -301,16 +414,29 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
     fit = api.rebuild_cuda(
         (facts.host, facts.interpreter, facts.torch), driver, capabilities_or_default
     )
-    return facts.worded(
-        ":code" if fit else "",
-        ":never" if any(api.parts(c) < (5,) for c in capabilities) else ":dropped",
-        # an extension without code for the card fails with the same message
-        ":image" if image else "",
+    if fit:
+        cure, note = fit.cure, fit.note
+    elif any(api.parts(c) < (5,) for c in capabilities):
+        cure, note = NEWER_GPU, ON_CPU
+    else:
+        cure = api.advise(
+            "Create a virtual environment with Python 3.12 and install torch for CUDA 12.6 in it"
+        )
+        note = ON_CPU
+    return api.Finding(
         found=found,
+        means=NO_IMAGE if fit else "",
+        cure=cure,
+        cure_note=note,
+        evidence=(coverage.source if coverage else "",),
+        # an extension without code for the card fails with the same message
+        settle=ARCHS if image else "",
         said=error or image,
-        way=fit,
-        source=coverage.source if coverage else "",
     )
+
+
+NEWER_GPU = api.advise("Train on a GPU of compute capability 5.0 or newer")
+ON_CPU = "small models can also be trained on the CPU"
 
 
 def _never_supported(facts: api.Facts) -> api.Finding | None:
@@ -320,7 +446,13 @@ def _never_supported(facts: api.Facts) -> api.Finding | None:
     if not error:
         return None
     capability, error = (words.partition("`")[0].partition(")")[0] for words in (capability, error))
-    return facts.worded("/never-supported", said=error, spoken=capability[:40])
+    return api.Finding(
+        found=f"the text says '{capability[:40]}'; the error '{error}'",
+        means=f"{NO_IMAGE}, although is_available() is True",
+        cure=NEWER_GPU,
+        cure_note=ON_CPU,
+        said=error,
+    )
 
 
 @api.check("torch-import-crash")
@@ -336,19 +468,46 @@ def torch_import_crash(
         return None
     lines = [line.strip() for line in stage.error.splitlines() if line.strip()] or ["no message"]
     if extension := facts.search("/backend", stage.error):
-        name = api.brought_by(extension[1])
-        cure = facts.pip("uninstall", name) if facts.packages.get(name) else None
-        message = lines[-1].partition(". ")[0]
-        return facts.worded(
-            "/backend", "torch-import-crash", cure=cure, said=message, name=name, lacks=""
-        )
-    same = api.same_torch(facts.interpreter, build.version, build.variant)
-    return facts.worded(
-        ":build" if build else ":else",
-        cure=same if build else None,
+        return _extension_fails(facts, api.brought_by(extension[1]), lines[-1].partition(". ")[0])
+    last = f"raises {lines[-1][:200]}" if raised else f"ends with {lines[0][:200]}"
+    means = NOTHING_STARTS
+    if "SIGILL" in stage.error:
+        means += "; the processor does not support instructions that the build uses"
+    if build:
+        cure = api.same_torch(facts.interpreter, build.version, build.variant)
+        note = "downloads torch alone; no reboot"
+    else:
+        cure = api.tell('python -X faulthandler -c "import torch"')
+        note = "prints the library in which it crashes; then reinstall torch in a fresh environment"
+    return api.Finding(
+        found=f"import torch {last}",
+        means=means,
+        cure=cure,
+        cure_note=note,
         evidence=tuple(line for line in lines if line.startswith("File "))[:3],
-        last=f"raises {lines[-1][:200]}" if raised else f"ends with {lines[0][:200]}",
-        lacks="the processor" if "SIGILL" in stage.error else "",
+    )
+
+
+NOTHING_STARTS = "nothing that uses torch starts"
+
+
+def _extension_fails(facts: api.Facts, name: str, message: str) -> api.Finding:
+    """Report an entry point of the group torch.backends, which torch loads when it is imported."""
+    installed = facts.packages.get(name)
+    return api.Finding(
+        title="An extension makes import torch fail",
+        found=f"import torch raises '{message}'",
+        means=NOTHING_STARTS,
+        cure=(
+            facts.pip("uninstall", name)
+            if installed
+            else facts.set_variable("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
+        ),
+        cure_note=(
+            f"torch loads {name} automatically, and so do other libraries; if you have its device, "
+            "reinstall it instead"
+        ),
+        said=message,
     )
 
 
@@ -360,10 +519,15 @@ def torch_import_hang(facts: api.Facts, runtime: api.Runtime) -> api.Finding | N
         return None
     lines = [line.strip() for line in stage.error.splitlines() if line.strip()]
     place = next((line for line in lines if line.startswith(("File ", "<module> "))), "")
-    seconds = f"{stage.seconds:.0f}" if stage.seconds else ""
-    case = ":seconds" if seconds else ""
+    seconds = f"did not finish in {stage.seconds:.0f} s" if stage.seconds else "does not finish"
+    at = f"; it was at {place}" if place else ""
     start = api.python(facts.interpreter)
-    return facts.worded(case, seconds=seconds, place=place, python=start, evidence=tuple(lines[:3]))
+    return api.Finding(
+        found=f"import torch {seconds}{at}",
+        cure=api.tell(f"{start} -X faulthandler -X importtime -c 'import torch'"),
+        cure_note="shows the module that it waits for; press Ctrl+\\ to stop it",
+        evidence=tuple(lines[:3]),
+    )
 
 
 @api.check("torch-missing")
@@ -376,16 +540,39 @@ def torch_missing(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) 
         return _from_error(facts)
     fit = api.torch_install(facts)
     if facts.target and facts.target.chosen_by == api.DECLARED:
-        return facts.worded("/declared", cure=fit.cure or api.tell("uv add torch"))
-    return facts.worded(
-        "/absent:fits" if fit.cure else "/absent:none",
-        cure=fit.cure,
+        return api.Finding(
+            title="The project does not install PyTorch",
+            found=f"nothing that {facts.target.asked} declares brings torch",
+            means=MODULE_NOT_FOUND,
+            cure=fit.cure or api.tell("uv add torch"),
+        )
+    if fit.cure:
+        cure, note = fit.cure, fit.note.replace(", no reboot", "")
+        if own.externally_managed:
+            note += (
+                "; the system manages this Python: create a venv first with python3 -m venv .venv"
+            )
+        if facts.packages.get("tunedoctor"):
+            note += (
+                "; this is doctor's own environment: check yours with doctor check --target PATH"
+            )
+    else:
+        cure = api.tell("python3.12 -m venv ~/train")
+        note = fit.why or "or no torch build fits this Python and system"
+    kind = own.kind.replace("unknown", "")
+    return api.Finding(
+        found=(
+            f"there is no torch on the path of {own.executable}, Python {own.version}"
+            + (f" ({kind})" if kind else "")
+        ),
+        means=MODULE_NOT_FOUND,
+        cure=cure,
+        cure_note=note,
         evidence=own.site_packages,
-        kind=own.kind.replace("unknown", ""),
-        note=fit.note.replace(", no reboot", ""),
-        why=fit.why,
-        doctor=facts.packages.get("tunedoctor"),
     )
+
+
+MODULE_NOT_FOUND = "every training script fails with ModuleNotFoundError: No module named 'torch'"
 
 
 def _from_error(facts: api.Facts) -> api.Finding | None:
@@ -397,7 +584,18 @@ def _from_error(facts: api.Facts) -> api.Finding | None:
     building = facts.expression("/building")
     built = any(building.search(frame.file) for error in errors for frame in error.frames)
     built = built or facts.matched("/isolated") is not None
-    return None if built and not facts.packages.get("pip") else facts.worded(said=message)
+    if built and not facts.packages.get("pip"):
+        return None
+    listed = "; the list of packages does not contain torch" if facts.packages else ""
+    return api.Finding(
+        found=f"the error '{message}'{listed}",
+        cure=facts.pip("install", "torch"),
+        cure_note=(
+            "use the python that runs the script; `doctor wheel` says which build fits its GPU. If "
+            "torch is installed there, the script runs with another python"
+        ),
+        said=message,
+    )
 
 
 RECOMMENDED = "2.5"
@@ -410,7 +608,16 @@ def torch_old(facts: api.Facts, torch: api.TorchBuild) -> api.Finding | None:
     if api.within(torch.version, f"<{RECOMMENDED}") is not True:
         return None
     cure = api.torch_install(facts, f">={RECOMMENDED}").cure
-    return facts.worded(cure=cure, version=torch.version) if cure else None
+    if not cure:
+        return None
+    return api.Finding(
+        found=f"torch {torch.version}; current libraries need {RECOMMENDED} or newer",
+        cure=cure,
+        cure_note=(
+            "about 3 GB, no reboot; install it in a new environment, so that the working one stays "
+            "as it is"
+        ),
+    )
 
 
 @api.check("torch-sees-no-gpu")
@@ -424,11 +631,15 @@ def torch_sees_no_gpu(facts: api.Facts, runtime: api.Runtime) -> api.Finding | N
         names += facts.intel.names
     if not names:
         return None
-    # a pasted report shows only a part, so the cause is still open
-    return facts.worded(
-        "" if runtime.torch_file else ":report",
-        name=f"torch {runtime.torch_version}".strip(),
-        reason=(runtime.gpu_error.splitlines() or [""])[0][:160],
-        gpus=api.counted(names),
-        python=api.python(facts.interpreter),
+    torch = f"torch {runtime.torch_version}".strip()
+    reason = (runtime.gpu_error.splitlines() or [""])[0][:160]
+    why = f": '{reason}'" if reason else ""
+    python = api.python(facts.interpreter)
+    return api.Finding(
+        found=f"{torch} was run and sees no GPU{why}; the machine has {api.counted(names)}",
+        cure=api.tell(f'{python} -c "import torch; torch.cuda.init()"'),
+        cure_note="prints the reason that the driver reports",
+        evidence=(runtime.torch_file,),
+        # a pasted report shows only a part, so the cause is still open
+        settle="" if runtime.torch_file else f"{python} -m torch.utils.collect_env",
     )
