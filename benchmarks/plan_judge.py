@@ -26,14 +26,14 @@ from tunedoctor.diagnosis.engine import DiagnosedFinding, Diagnosis, diagnose
 from tunedoctor.diagnosis.registry import all_fixes
 from tunedoctor.diagnosis.simulate import predict, severities
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
-from tunedoctor.installers.uv import Failed, NoSolution, Question, Solved
+from tunedoctor.installers.uv import Failed, NoSolution, ResolveQuestion, Solved
 from tunedoctor.model.findings import Check
 from tunedoctor.model.machine import MachineError
 from tunedoctor.model.plan import Install, Pin, Plan, Remove
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.make import question_for
 from tunedoctor.planning.planner import planned
-from tunedoctor.planning.wanted import RefusedError
+from tunedoctor.planning.set_request import NoPlanError
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.described import machine_of
 
@@ -133,7 +133,7 @@ def plan(
     drafts = drafted(chosen(diagnosis, ()), snapshot, all_fixes())
     try:
         made = planned(snapshot, drafts, checks, Answers(resolve, look_up), all_fixes())
-    except RefusedError as error:
+    except NoPlanError as error:
         return "refused", None, error.why
     return "planned" if made.plan.changes else "nothing", made.plan, ""
 
@@ -227,7 +227,7 @@ def metadata(pins: Iterable[Pin], before: Snapshot) -> dict[str, Distribution]:
 
 def current(names: Iterable[str], python: str) -> dict[str, str]:
     """Return the newest set of packages that uv finds; the variables of the index are set."""
-    answer = resolve(Question(tuple(names), python=python, platform="x86_64-manylinux_2_40"))
+    answer = resolve(ResolveQuestion(tuple(names), python=python, platform="x86_64-manylinux_2_40"))
     if not isinstance(answer, Solved):
         raise SystemExit(str(answer))
     brought = ("nvidia-", "cuda-")

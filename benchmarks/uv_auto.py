@@ -23,7 +23,7 @@ from tunedoctor.tables.wheels import Release, releases
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.described import machine_from
 from tunedoctor.wheels.pick import native_gfx, serves
-from tunedoctor.wheels.situation import Situation, jetpack_of, known, situation
+from tunedoctor.wheels.situation import Situation, identify_gpu, jetpack_of, situation
 
 CASES = Path(__file__).parents[2] / "shared/cases/wheels.jsonl"
 UV: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
@@ -52,7 +52,7 @@ def uv_auto(m: Machine) -> Taken:
 
 def _indexes(m: Machine) -> Iterator[str]:
     """Return the indexes in the order in which uv tries them."""
-    gpus = [known(gpu) for gpu in m.gpus]
+    gpus = [identify_gpu(gpu) for gpu in m.gpus]
     gfx = sorted(gpu.gfx for gpu in gpus if gpu.vendor == "amd" and _known_to_uv(gpu.gfx))
     if m.platform != "macos" and m.driver_version:
         for variant, floor in UV["linux"]:

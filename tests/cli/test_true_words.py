@@ -13,7 +13,7 @@ from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.installers.uv import NoSolution
 from tunedoctor.planning.make import Clash, _way_out
-from tunedoctor.planning.wanted import Wanted
+from tunedoctor.planning.set_request import SetRequest
 
 
 def test_the_bare_word_killed_proves_no_lack_of_memory():
@@ -69,7 +69,7 @@ def test_fit_advises_what_the_advised_command_prints():
 
 def test_torch_is_not_taken_out_because_an_index_lacks_it():
     text = "Because torch was not found in the package registry and torchvision requires torch, no solution."
-    want = Wanted(
+    want = SetRequest(
         roots=("torch", "transformers"),
         asked={},
         installed={"torch": "2.9.1", "xformers": "0.0.33"},

@@ -22,7 +22,7 @@ from rows import plant
 from torch_target import WHY_NOT, torch_target
 from typed import until
 
-from tunedoctor.fleet import parcel
+from tunedoctor.fleet import payload
 from tunedoctor.fleet.drain import plan, refusal
 from tunedoctor.fleet.fanout import replies
 from tunedoctor.fleet.ray import collect
@@ -51,7 +51,7 @@ def node(tmp: Path, sent: bytes, **more: str) -> "subprocess.Popen[bytes]":
     env = {"PATH": bare(tmp), "HOME": str(tmp), "TMPDIR": str(tmp / "t"), **more}
     (tmp / "sent").write_bytes(sent)
     with (tmp / "sent").open("rb") as stdin:
-        argv = ["sh", "-c", parcel.COMMAND]
+        argv = ["sh", "-c", payload.COMMAND]
         return subprocess.Popen(argv, env=env, stdin=stdin, stdout=subprocess.PIPE)
 
 
@@ -83,14 +83,14 @@ def test_what_is_brought_tells_as_the_doctor_does_and_is_gone(tmp_path: Path, wo
     if "--smoke" in words and not torch_target():
         pytest.skip(WHY_NOT)
     more = ("--target", torch_target()) if "--smoke" in words else ()
-    sent = parcel.payload(CollectOptions(words=("snapshot", *words, *more)))
+    sent = payload.payload(CollectOptions(words=("snapshot", *words, *more)))
     assert len(sent) < 1_900_000
-    parcel._packed.cache_clear()
-    assert parcel.payload(CollectOptions(words=("snapshot", *words, *more))) == sent
+    payload._packed.cache_clear()
+    assert payload.payload(CollectOptions(words=("snapshot", *words, *more))) == sent
     (tmp_path / "nvml").mkdir()
     gpus = compiled(tmp_path / "nvml", "-DFULL")
     out = node(tmp_path, sent, LD_LIBRARY_PATH=str(gpus)).communicate()[0].decode()
-    got = parcel.reply("n1", f"a login's banner\n{out}", 1.0)
+    got = payload.reply("n1", f"a login's banner\n{out}", 1.0)
     assert not got.problem
     assert max(map(len, out.splitlines())) < 80, "srun cuts long lines"
     assert ("value" in facts(got.snapshot)["Smoke"]) == ("--smoke" in words)
@@ -102,9 +102,9 @@ def test_what_is_brought_tells_as_the_doctor_does_and_is_gone(tmp_path: Path, wo
 @pytest.mark.parametrize("end", ["SIGTERM", "SIGINT", "SIGHUP", "nobody reads", "time"])
 def test_stopped_half_way_nothing_stays(tmp_path: Path, end: str) -> None:
     words = ("run", "--", "sleep", "777")
-    sent = parcel.payload(CollectOptions(words, seconds=15.0 if end == "time" else 600.0))
+    sent = payload.payload(CollectOptions(words, seconds=15.0 if end == "time" else 600.0))
     started = node(tmp_path, sent)
-    (folder,) = until(lambda: list((tmp_path / "t").glob("doctor-brought-*")))
+    (folder,) = until(lambda: list((tmp_path / "t").glob("doctor-copy-*")))
     assert folder.stat().st_mode & 0o777 == 0o700
     if end != "time":  # which can be over before a busy machine has started it
         until(lambda: any(one.startswith("sleep") for one in marked(tmp_path / "t")), 60)
@@ -126,23 +126,23 @@ def test_a_node_that_can_not_run_it_says_why(tmp_path: Path) -> None:
     tools.mkdir()
     for name in ("sh", "cat"):
         (tools / name).symlink_to(shutil.which(name) or "")
-    sent = parcel.payload(CollectOptions())
+    sent = payload.payload(CollectOptions())
     none = node(tmp_path, sent, PATH=str(tools)).communicate()[0].decode()
-    assert parcel.reply("n", none, 0.0).problem == "no Python is on PATH"
-    other = sent.replace(f'"{parcel._SUFFIX}"'.encode(), b'".cpython-399-riscv.so"')
-    said = parcel.reply("n", node(tmp_path, other).communicate()[0].decode(), 0.0).problem
+    assert payload.reply("n", none, 0.0).problem == "no Python is on PATH"
+    other = sent.replace(f'"{payload._SUFFIX}"'.encode(), b'".cpython-399-riscv.so"')
+    said = payload.reply("n", node(tmp_path, other).communicate()[0].decode(), 0.0).problem
     assert "doctor is not installed there" in said
-    assert f"is {parcel._SUFFIX}" in said
+    assert f"is {payload._SUFFIX}" in said
     old = plant(tmp_path, {"old/doctor": "#!/bin/sh\necho old; exit 2\n"}) / "old"
     (old / "doctor").chmod(0o755)
     got = node(tmp_path, sent, PATH=f"{old}:{bare(tmp_path)}").communicate()[0].decode()
-    assert facts(parcel.reply("n", got, 0.0).snapshot), "one that fails there is not taken"
+    assert facts(payload.reply("n", got, 0.0).snapshot), "one that fails there is not taken"
     told = (
-        node(tmp_path, parcel.payload(CollectOptions(doctor=str(old / "doctor"))))
+        node(tmp_path, payload.payload(CollectOptions(doctor=str(old / "doctor"))))
         .communicate()[0]
         .decode()
     )
-    assert "the doctor ended with 2" in parcel.reply("n", told, 0.0).problem
+    assert "the doctor ended with 2" in payload.reply("n", told, 0.0).problem
 
 
 @AS_ROOT
@@ -150,15 +150,15 @@ def test_a_full_tmp_and_a_dev_shm_without_exec_are_passed_over(tmp_path: Path) -
     python, name = Path(sys.executable).resolve(), f"python3.{sys.version_info[1]}"
     kept = "mount --bind /tmp /tmp; mount -o remount,bind,ro /tmp; "  # the doctor can lie there
     mounts = "mount -t tmpfs -o noexec x /dev/shm; mount -t tmpfs x /mnt; "
-    mounts += f"ln -s {python} /mnt/{name}; ({parcel.COMMAND}); ls -A /mnt >&2"
+    mounts += f"ln -s {python} /mnt/{name}; ({payload.COMMAND}); ls -A /mnt >&2"
 
     def told(home: str, how: CollectOptions, tmp: str) -> tuple[str, bytes]:
         env = {"PATH": "/mnt:/usr/bin:/bin", "HOME": home, "TMPDIR": "/proc"}
-        sent: Any = {"input": parcel.payload(how), "capture_output": True}
+        sent: Any = {"input": payload.payload(how), "capture_output": True}
         space = ("unshare", "--mount", "sh", "-c", tmp + mounts)
         ended = subprocess.run(space, env=env, check=False, **sent)
         assert ended.stderr.decode() == f"{name}\n", "it left something"
-        got = parcel.reply("n", ended.stdout.decode(), 0.0)
+        got = payload.reply("n", ended.stdout.decode(), 0.0)
         return got.problem, got.snapshot
 
     full = "mount -t tmpfs -o size=64k x /tmp; trap 'ls -A /tmp >&2' EXIT; "
@@ -210,7 +210,7 @@ BOMB = encodebytes(zlib.compress(b" " * (64 << 20))).decode()
     ],
 )
 def test_what_a_node_prints_can_be_anything(said: str, problem: str) -> None:
-    got = parcel.reply("n1", said, 2.0)
+    got = payload.reply("n1", said, 2.0)
     assert got.problem.startswith(problem)
     assert got.problem.isprintable()
     assert len(got.problem) < 400

@@ -7,7 +7,7 @@ from libraries.catalogue import Release
 from libraries.server import Index
 
 from tunedoctor.installers.sources import own as sources
-from tunedoctor.installers.uv import NoSolution, Question, Solved, resolve
+from tunedoctor.installers.uv import NoSolution, ResolveQuestion, Solved, resolve
 
 RELEASES = (
     Release("tensors", "0.8.0"),
@@ -26,7 +26,7 @@ def answer(index, monkeypatch):
     monkeypatch.setenv("UV_DEFAULT_INDEX", own.url)
 
     def asked(*requirements, **more):
-        found = resolve(Question(requirements, **more), sources(os.environ))
+        found = resolve(ResolveQuestion(requirements, **more), sources(os.environ))
         return {p.name: p.version for p in found.pins} if isinstance(found, Solved) else found
 
     yield asked

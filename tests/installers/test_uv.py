@@ -12,12 +12,14 @@ from rows import words
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Sources, own
 from tunedoctor.installers.tool import Job, Tool
-from tunedoctor.installers.uv import Failed, NoSolution, Question, Solved
+from tunedoctor.installers.uv import Failed, NoSolution, ResolveQuestion, Solved
 from tunedoctor.installers.uv import resolve as asked
 from tunedoctor.model.plan import Install, Pin
 from tunedoctor.planning.conflict import LONGEST, explain
 
-ASK = Question(requirements=("transformers",), python="3.12", platform="x86_64-manylinux_2_28")
+ASK = ResolveQuestion(
+    requirements=("transformers",), python="3.12", platform="x86_64-manylinux_2_28"
+)
 PEFT = Install(pins=(Pin(name="peft", version="0.18.1"),))
 
 
@@ -76,7 +78,7 @@ def test_any_text_gives_one_short_explanation(text):
 @pytest.mark.parametrize("name", ["UV_OFFLINE", "DOCTOR_OFFLINE"])
 def test_offline_goes_by_the_cache_of_uv_alone(index, name, monkeypatch):
     monkeypatch.setenv(name, "true")
-    asked = Question(requirements=("peft",), python="3.12", platform="x86_64-manylinux_2_28")
+    asked = ResolveQuestion(requirements=("peft",), python="3.12", platform="x86_64-manylinux_2_28")
     found = resolve(asked)
     assert isinstance(found, Failed)
     assert (found.why, name in found.text) == ("offline", True)
@@ -93,7 +95,7 @@ def test_offline_goes_by_the_cache_of_uv_alone(index, name, monkeypatch):
 def test_no_index_is_asked_not_even_one_that_is_named(index, name, monkeypatch, *, named):
     monkeypatch.setenv(name, "1")
     url = index.url if named else ""
-    found = resolve(Question(requirements=("peft",), python="3.12", index_url=url))
+    found = resolve(ResolveQuestion(requirements=("peft",), python="3.12", index_url=url))
     assert isinstance(found, NoSolution)
     pins, known = Install(pins=PEFT.pins, index=url), own(os.environ)
     assert isinstance(Asking(known).look_up(pins, sys.executable, {}), NoSolution)

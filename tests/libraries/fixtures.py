@@ -7,11 +7,11 @@ import pytest
 from libraries.catalogue import RELEASES
 from libraries.server import Index
 from tunedoctor.installers.sources import own
-from tunedoctor.installers.uv import Outcome, Question
+from tunedoctor.installers.uv import Outcome, ResolveQuestion
 from tunedoctor.installers.uv import resolve as asked
 
 
-def resolve(question: Question) -> Outcome:
+def resolve(question: ResolveQuestion) -> Outcome:
     return asked(question, own(os.environ))
 
 

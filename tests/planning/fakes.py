@@ -9,15 +9,15 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from recorded.answers import Answers
 
-from tunedoctor.installers.uv import NoSolution, Outcome, Question, Solved
+from tunedoctor.installers.uv import NoSolution, Outcome, ResolveQuestion, Solved
 from tunedoctor.model.plan import Install, Pin
-from tunedoctor.planning.wanted import GROUP
+from tunedoctor.planning.set_request import GROUP
 
 
 def ask(**versions: str) -> Answers:
     """Return answers: what is installed stays, unless `versions` names another or a bound excludes it."""
 
-    def resolve(question: Question) -> Outcome:
+    def resolve(question: ResolveQuestion) -> Outcome:
         there = dict(line.split("==") for line in question.preferred) | versions
         ranges = {Requirement(line).name: list[str]() for line in question.requirements}
         for one in map(Requirement, (*question.requirements, *question.constraints)):

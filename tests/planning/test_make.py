@@ -28,7 +28,7 @@ from tunedoctor.model import plan as model
 from tunedoctor.model.findings import Check, Finding, Severity, tell
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.planner import Planned, fresh, planned
-from tunedoctor.planning.wanted import RefusedError
+from tunedoctor.planning.set_request import NoPlanError
 from tunedoctor.probes.live import take
 from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.outcome import ApplyOptions
@@ -77,7 +77,7 @@ def test_every_machine_gets_a_plan_that_the_checks_approve():
         snapshot = snapshot_of(machine)
         drafts = drafted(chosen(diagnosis_of(machine), ()), snapshot, FIXES)
         if machine in UNSOLVED:
-            with pytest.raises(RefusedError):
+            with pytest.raises(NoPlanError):
                 planned(snapshot, drafts, CHECKS, ask())
             continue
         made = planned(snapshot, drafts, CHECKS, ask())
@@ -90,7 +90,7 @@ def test_what_breeds_a_finding_is_refused():
     snapshot = snapshot_of("two-nccl-majors")
     (found,) = chosen(diagnose(snapshot, CHECKS), ["mixed-cuda-wheels"])
     draft = model.Draft(steps=(model.Remove(names=("nvidia-nccl-cu13", "torch", "transformers")),))
-    with pytest.raises(RefusedError, match="it would cause"):
+    with pytest.raises(NoPlanError, match="it would cause"):
         planned(snapshot, (Drafted(found, draft, "bad"),), CHECKS, ask())
 
 
@@ -114,7 +114,7 @@ def test_the_tool_that_keeps_the_prefix_changes_what_it_put_in(row):
         made = plan(snapshot, peft="0.19.0")
         assert [pin.requirement for pin in made.plan.pins] == ["peft==0.19.0"]
         return
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(NoPlanError) as refused:
         plan(snapshot, peft="0.19.0")
     assert refused.value.by_hand[0].startswith(row["line"])
 

@@ -8,7 +8,7 @@ from tunedoctor.facts import TorchBuild
 from tunedoctor.model.machine import Gpu, Machine
 from tunedoctor.planning.make import question_for, rocm_gap
 from tunedoctor.planning.search import cuda_gap, remedies
-from tunedoctor.planning.wanted import RefusedError, asked_for
+from tunedoctor.planning.set_request import NoPlanError, parse_requests
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_resolver_is_asked_for_the_release_of_a_free_threaded_python():
     ],
 )
 def test_requested_packages_become_names_and_ranges(words, expected):
-    assert asked_for(words) == expected
+    assert parse_requests(words) == expected
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_requested_packages_become_names_and_ranges(words, expected):
     ],
 )
 def test_what_is_no_name_with_a_range_is_refused(words, message):
-    with pytest.raises(RefusedError, match=re.escape(message)):
-        asked_for((words,))
+    with pytest.raises(NoPlanError, match=re.escape(message)):
+        parse_requests((words,))
 
 
 @pytest.mark.parametrize(

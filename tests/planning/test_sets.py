@@ -20,17 +20,17 @@ from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks, all_fixes
 from tunedoctor.facts import Distribution, Interpreter, Packages, Target, TorchBuild
-from tunedoctor.installers.uv import NoSolution, Question, Solved, find_uv
+from tunedoctor.installers.uv import NoSolution, ResolveQuestion, Solved, find_uv
 from tunedoctor.model.findings import Check, Finding, advise
 from tunedoctor.model.machine import Gpu, Machine
 from tunedoctor.model.plan import Draft, Pin, Resolve
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import pep440, specifiers, within
-from tunedoctor.planning.make import Made, Place
+from tunedoctor.planning.make import PlannedSet, SetTarget
 from tunedoctor.planning.package_set import MARK, PackageSet, find_package_set, frozen, project
 from tunedoctor.planning.planner import Planned, planned
-from tunedoctor.planning.search import Task, firing, named, outside, remedies, search
-from tunedoctor.planning.wanted import RefusedError, Wanted, asked_for
+from tunedoctor.planning.search import Task, firing, outside, remedies, search, table_packages
+from tunedoctor.planning.set_request import NoPlanError, SetRequest, parse_requests
 from tunedoctor.tables import known_bad
 from tunedoctor.tables.load import table
 
@@ -53,7 +53,9 @@ def test_a_set(row, index):
         there = Packages(distributions=(*there.distributions, *outside))
         facts = facts.having(there, python, msgspec.convert(row["torch"], TorchBuild))
     machine = msgspec.convert(row["machine"], Machine) if "machine" in row else ADA
-    answer = find_package_set(Place(machine, ASK, facts, whole=True), asked_for(row["words"]))[0]
+    answer = find_package_set(
+        SetTarget(machine, ASK, facts, whole=True), parse_requests(row["words"])
+    )[0]
     told, wanted = json.loads(msgspec.json.encode(answer)), row["answer"]
     assert holds(told, {k: v for k, v in wanted.items() if k not in ("moved", "held")}), told
     versions = {one.name: one.version for one in answer.packages}
@@ -123,15 +125,15 @@ def test_a_set_that_would_bring_a_finding_gives_way_to_the_next(index):
 def test_the_resolver_says_itself_why_there_is_none(index):
     index.releases = tuple(r for r in index.releases if r.name != "peft" or r.version == "0.17.1")
     old = having("transformers==5.24.0", "peft==0.17.1", "unsloth==2026.10.9")
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(NoPlanError) as error:
         plan(old)
     assert "we can conclude" in error.value.details
 
 
-def for_macos() -> tuple[PackageSet, Made]:
+def for_macos() -> tuple[PackageSet, PlannedSet]:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     machine = Machine(platform="macos", arch="arm64", python=python, macos="15.1")
-    answer, made = find_package_set(Place(machine, ASK, whole=True), {})
+    answer, made = find_package_set(SetTarget(machine, ASK, whole=True), {})
     assert made is not None
     return answer, made
 
@@ -171,8 +173,8 @@ def test_the_project_of_a_default_index_locks(index, tmp_path, monkeypatch):
 @given(st.text())
 def test_any_word_is_read_or_refused(word):
     try:
-        found = asked_for([word])
-    except RefusedError:
+        found = parse_requests([word])
+    except NoPlanError:
         return
     assert len(found) == 1
 
@@ -201,7 +203,7 @@ def test_every_row_that_versions_fire_can_be_met_and_left():
             n: next(v for v in near(s) if s == "*" or within(v, s)) for n, s in row.when.items()
         }
         ways = remedies(known_bad.Broken(row, when, ""), (), frozenset())
-        two_of_torch = all(name not in named() for name in row.when)
+        two_of_torch = all(name not in table_packages() for name in row.when)
         any_version = row.when and all(spec == "*" for spec in row.when.values())
         assert ways or two_of_torch or any_version or row.env, row.id
         for way in ways:
@@ -230,8 +232,8 @@ def test_nothing_changes_that_could_stay(clashes, wasted):
         pins = (Pin(name=n, version="2" if n in gone - held else "1") for n in NAMES)
         return Solved(tuple(pins), "")
 
-    want = Wanted((), {}, dict.fromkeys(NAMES, "1"))
-    found = search(Task(want, Question(tuple(NAMES)), resolve, iter(range(9))))
+    want = SetRequest((), {}, dict.fromkeys(NAMES, "1"))
+    found = search(Task(want, ResolveQuestion(tuple(NAMES)), resolve, iter(range(9))))
     changed = {pin.name for pin in found.pins if pin.version == "2"}
     assert all(one & changed for one in clashes)
     for name in changed:

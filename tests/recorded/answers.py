@@ -5,14 +5,14 @@ from typing import Any
 
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Sources
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question
+from tunedoctor.installers.uv import Failed, NoSolution, Outcome, ResolveQuestion
 from tunedoctor.model.plan import Install
 
 
 class Answers(Asking):
     def __init__(
         self,
-        resolve: Callable[[Question], Outcome],
+        resolve: Callable[[ResolveQuestion], Outcome],
         look_up: Callable[[Install, str, Mapping[str, str]], Install | NoSolution | Failed],
         sources: Sources = Sources(),  # noqa: B008  frozen
         lacking: str = "",

@@ -22,7 +22,7 @@ from tunedoctor.render.formats import ReportView
 from tunedoctor.render.page import render_page, render_text
 from tunedoctor.render.screen import Screen
 from tunedoctor.wheels.choose import WheelChoice, choose_with_commands
-from tunedoctor.wheels.described import Asked, blank
+from tunedoctor.wheels.described import DescribedValues, blank
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -181,7 +181,7 @@ def test_page():
     same("page.txt", render_page(page, Screen()))
 
 
-LINUX = Asked(platform="linux", gpus=("RTX 4090",), driver="550.144.03")
+LINUX = DescribedValues(platform="linux", gpus=("RTX 4090",), driver="550.144.03")
 SETTING = "pip.extra-index-url"
 CONFIGURED = Snapshot({}).having(
     Host(os="linux", name="Ubuntu 24.04", machine="x86_64"),
@@ -195,13 +195,13 @@ SCREENS = {
     "wheel-cuda-12": (LINUX, None, 3),
     "wheel-configuration": (LINUX._replace(gpus=("4090",), glibc="2.39"), CONFIGURED, 3),
     "wheel-upgrade-driver": (LINUX._replace(driver="440.33"), None, 75),
-    "wheel-two-ages": (Asked(platform="windows", gpus=("1080 Ti", "5090")), None, 3),
-    "wheel-rocm-override": (Asked(platform="linux", gpus=("gfx1031",)), None, 3),
-    "wheel-macos": (Asked(platform="macos", macos="15.1"), None, 3),
+    "wheel-two-ages": (DescribedValues(platform="windows", gpus=("1080 Ti", "5090")), None, 3),
+    "wheel-rocm-override": (DescribedValues(platform="linux", gpus=("gfx1031",)), None, 3),
+    "wheel-macos": (DescribedValues(platform="macos", macos="15.1"), None, 3),
 }
 
 
-def answer_to(asked: Asked, snapshot: Snapshot | None, days: int) -> WheelChoice:
+def answer_to(asked: DescribedValues, snapshot: Snapshot | None, days: int) -> WheelChoice:
     machine, assumed = blank(asked, "3.12")
     known = Knowledge(date="2026-11-24", days=days, source="shipped")
     return choose_with_commands(machine, snapshot, () if snapshot else assumed, known)

@@ -13,7 +13,7 @@ from refresh.test_fetch import OK, raw
 from refresh.test_fetch import to as leads
 
 from tunedoctor.installers.asking import SourceAnswer, ask_sources
-from tunedoctor.installers.sources import Source, Sources
+from tunedoctor.installers.sources import PackageSource, Sources
 
 PEM = Path(__file__).with_name("loopback.pem")
 """A key and a certificate that no machine trusts."""
@@ -90,7 +90,7 @@ def update(tmp_path, inside):
 
 
 def look(url: str, **sources: object) -> SourceAnswer:
-    (found,) = ask_sources([Source(url)], "torch", Sources(**sources))
+    (found,) = ask_sources([PackageSource(url)], "torch", Sources(**sources))
     return found
 
 

@@ -26,7 +26,7 @@ from packaging.requirements import Requirement
 from tunedoctor.model.machine import Machine
 from tunedoctor.model.versions import parts
 from tunedoctor.tables.wheels import releases
-from tunedoctor.wheels.commands import REQUIREMENTS, Commands, commands_of
+from tunedoctor.wheels.commands import REQUIREMENTS, WheelCommands, commands_of
 from tunedoctor.wheels.pick import Build, Choice
 from tunedoctor.wheels.rules import PYTORCH as INDEX
 
@@ -40,14 +40,14 @@ HEAD = (
 )
 
 
-def printed(here: Machine, **known: str) -> Commands:
+def printed(here: Machine, **known: str) -> WheelCommands:
     commands = commands_of(chosen(here), here, **known)
     assert commands is not None
     return commands
 
 
 def carry_out(
-    ground: Ground, commands: Commands, way: str, left: dict[str, str] | None = None
+    ground: Ground, commands: WheelCommands, way: str, left: dict[str, str] | None = None
 ) -> None:
     """Install in one of the ways that are printed, with variables that are left over."""
     match way:

@@ -6,7 +6,7 @@ from textwrap import dedent
 import pytest
 
 from tunedoctor.model.machine import Gpu, MachineError
-from tunedoctor.wheels.described import machine_from, machines_from, wanted
+from tunedoctor.wheels.described import machine_from, machines_from, parse_range
 
 
 def test_the_gpus_and_the_wish_for_torch_are_read():
@@ -73,7 +73,7 @@ def test_a_memory_size_that_cannot_be_right_counts_as_unknown(memory_gib):
     ],
 )
 def test_a_wish_for_torch_becomes_a_version_specifier(torch, expected):
-    assert wanted(torch) == expected
+    assert parse_range(torch) == expected
 
 
 @pytest.mark.parametrize(

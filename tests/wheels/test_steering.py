@@ -19,7 +19,7 @@ from wheels.test_commands import carry_out
 from tunedoctor.facts import InstallerConfig
 from tunedoctor.model.machine import Machine
 from tunedoctor.probes.settings import STEERING, pip_settings, places_for, together, uv_settings
-from tunedoctor.wheels.commands import Commands, commands_of, steering
+from tunedoctor.wheels.commands import WheelCommands, commands_of, steering
 
 *ROWS, HARMLESS = rows("wheels/steering.jsonl")
 UV_TOML = ".config/uv/uv.toml"
@@ -46,7 +46,7 @@ def config_of(ground: Ground, variables: dict[str, str]) -> InstallerConfig:
     return together([*pip_settings(pip, whole), *uv_settings(uv, None, whole)])
 
 
-def commands_for(here: Machine, config: InstallerConfig | None) -> Commands:
+def commands_for(here: Machine, config: InstallerConfig | None) -> WheelCommands:
     commands = commands_of(chosen(here), here, config=config)
     assert commands is not None
     return commands

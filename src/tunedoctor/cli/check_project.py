@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from tunedoctor.cli.command_options import CheckOptions, FixOptions
+from tunedoctor.cli.command_options import CheckOptions, FixArguments
 from tunedoctor.cli.formats import check_outputs, tell
 from tunedoctor.cli.options import TERMINAL, Options, settings
 from tunedoctor.cli.output import on_terminal, screen
@@ -13,7 +13,7 @@ from tunedoctor.core.declared_set import ProjectChoice
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.render.screen import as_line, mark
 from tunedoctor.tables.config import TargetMachine
-from tunedoctor.wheels.described import Asked
+from tunedoctor.wheels.described import DescribedValues
 
 
 def run_check_project(given: CheckOptions) -> int:
@@ -41,15 +41,15 @@ def run_check_project(given: CheckOptions) -> int:
 
 
 def described_machines(
-    given: CheckOptions | FixOptions, targets: tuple[TargetMachine, ...]
-) -> list[Asked]:
+    given: CheckOptions | FixArguments, targets: tuple[TargetMachine, ...]
+) -> list[DescribedValues]:
     """Return the machines to judge a project on: those of the options, else those of the settings."""
     if given.gpus or given.driver or given.platform or given.arch or not targets:
         return machine_for_each(
-            values_of(Asked, given, gpus=(), python=given.python or ""), given.gpus
+            values_of(DescribedValues, given, gpus=(), python=given.python or ""), given.gpus
         )
     return [
-        Asked(
+        DescribedValues(
             platform=one.platform,
             arch=one.arch,
             python=given.python or one.python,

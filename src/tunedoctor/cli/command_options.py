@@ -118,7 +118,7 @@ class SetOptions(MachineOptions, frozen=True, kw_only=True):
     offline: bool = False
 
 
-class TrainOptions(TargetOptions, frozen=True, kw_only=True):
+class TrainArguments(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor train."""
 
     init: bool = False
@@ -144,7 +144,7 @@ class TrainOptions(TargetOptions, frozen=True, kw_only=True):
     """Configuration files and --KEY VALUE words for the trainer."""
 
 
-class ChatOptions(TargetOptions, frozen=True, kw_only=True):
+class ChatArguments(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor chat."""
 
     out: str = "out"
@@ -155,7 +155,7 @@ class ChatOptions(TargetOptions, frozen=True, kw_only=True):
     system: str = ""
 
 
-class ExportOptions(TargetOptions, frozen=True, kw_only=True):
+class ExportArguments(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor export."""
 
     out: str = "out"
@@ -165,7 +165,7 @@ class ExportOptions(TargetOptions, frozen=True, kw_only=True):
     force: bool = False
 
 
-class FixOptions(TargetOptions, frozen=True, kw_only=True):
+class FixArguments(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor fix."""
 
     ids: tuple[str, ...] = ()

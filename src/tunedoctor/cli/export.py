@@ -25,7 +25,7 @@ from tunedoctor.model.durations import about, export_seconds
 from tunedoctor.model.wording import megabytes
 
 
-def run_export(arguments: command_options.ExportOptions) -> int:
+def run_export(arguments: command_options.ExportArguments) -> int:
     """Write a model in the forms that are asked for, and print the commands of other programs."""
     trained = find_trained(arguments.out)
     files = files_to_write(values_of(ExportOptions, arguments), trained)
@@ -47,7 +47,7 @@ def run_export(arguments: command_options.ExportOptions) -> int:
 
 
 def _print_commands(
-    arguments: command_options.ExportOptions,
+    arguments: command_options.ExportArguments,
     trained: TrainedModel,
     files: ExportFiles,
     result: ExportResult,
@@ -75,7 +75,7 @@ def _print_commands(
     write(page.text())
 
 
-def run_chat_command(arguments: command_options.ChatOptions) -> int:
+def run_chat_command(arguments: command_options.ChatArguments) -> int:
     """Ask a model one question, or talk with it; returns the exit code."""
     trained = find_trained(arguments.out)
     if not arguments.prompt and not sys.stdin.isatty():

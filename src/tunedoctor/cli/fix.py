@@ -5,7 +5,7 @@ import sys
 
 import msgspec
 
-from tunedoctor.cli.command_options import FixOptions as FixCommand
+from tunedoctor.cli.command_options import FixArguments as FixCommand
 from tunedoctor.cli.invocation import typed_words
 from tunedoctor.cli.options import TERMINAL, Options, agreed, aim, settings
 from tunedoctor.cli.output import screen, write

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from tunedoctor.cli.check_project import described_machines
-from tunedoctor.cli.command_options import FixOptions
+from tunedoctor.cli.command_options import FixArguments
 from tunedoctor.cli.invocation import typed_words
 from tunedoctor.cli.options import TERMINAL, agreed, criteria_of, settings
 from tunedoctor.cli.output import screen, write
@@ -18,7 +18,7 @@ from tunedoctor.render.screen import as_json
 from tunedoctor.transaction.outcome import exit_code
 
 
-def run_fix_project(given: FixOptions) -> int:
+def run_fix_project(given: FixArguments) -> int:
     """Plan the edits, show them, ask, and write them; returns the exit code."""
     check_combinations(given)
     held = settings()
@@ -49,7 +49,7 @@ def run_fix_project(given: FixOptions) -> int:
     return 2 if consent else exit_code(result)
 
 
-def check_combinations(given: FixOptions) -> None:
+def check_combinations(given: FixArguments) -> None:
     """Exit with 2 if an option is only for the fix of an environment."""
     environment = {
         "--target": given.target,

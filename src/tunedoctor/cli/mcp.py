@@ -20,7 +20,7 @@ import msgspec
 from tunedoctor import __version__
 from tunedoctor.cli.command_options import McpOptions
 from tunedoctor.cli.command_words import command_words
-from tunedoctor.cli.mcp_tools import INSTRUCTIONS, TOOLS, Interface, Tool, child_reason
+from tunedoctor.cli.mcp_tools import INSTRUCTIONS, TOOLS, AgentTool, Interface, child_reason
 from tunedoctor.core.errors import DoctorError, misuse, refusing
 from tunedoctor.core.interaction import Interaction
 from tunedoctor.diagnosis.redaction import redact, redact_text, this_identity
@@ -198,7 +198,7 @@ class Service:
             self._shown[answer["plan_id"]] = arguments
         return _for_agent(answer, () if everything else tool.leaves)
 
-    async def _run_here(self, tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
+    async def _run_here(self, tool: AgentTool, arguments: dict[str, Any]) -> dict[str, Any]:
         """Call the function in a thread. At the time limit the agent gets an error, and the thread continues."""
         import anyio  # noqa: PLC0415  the extra's
 
@@ -211,7 +211,7 @@ class Service:
             except TimeoutError:
                 misuse(f"doctor {tool.command} gave no answer in {self._seconds:.0f} s", _ELSEWHERE)
 
-    async def _run_child(self, tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
+    async def _run_child(self, tool: AgentTool, arguments: dict[str, Any]) -> dict[str, Any]:
         """Run the command in a child process, which ends when the agent cancels the call; a fix runs to its end."""
         import anyio  # noqa: PLC0415  the extra's
 
@@ -255,7 +255,7 @@ class Service:
 _ELSEWHERE = "ask for less, or run it in a shell"
 
 
-class _Notes(Interaction):
+class _AgentNotes(Interaction):
     """Keeps what a function says to its user."""
 
     def __init__(self) -> None:
@@ -267,9 +267,9 @@ class _Notes(Interaction):
         self.texts.append(text)
 
 
-def _called_function(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _called_function(tool: AgentTool, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the result of a tool's function as plain data, with what the function said."""
-    notes = _Notes()
+    notes = _AgentNotes()
     takes = inspect.signature(tool.function).parameters
     own = {"interaction": notes} if "interaction" in takes else {}
     try:
@@ -315,7 +315,7 @@ def _for_agent(answer: dict[str, Any], leaves: tuple[str, ...]) -> dict[str, Any
     return {**redact(bounded(answer, leaves), this_identity(shared=True)), **plan}
 
 
-def _read(tool: Tool, ended: child.ChildResult) -> dict[str, Any]:
+def _read(tool: AgentTool, ended: child.ChildResult) -> dict[str, Any]:
     """Return the answer of a command with its messages. Raises DoctorError if it gave none."""
     said = [line.removeprefix("doctor: ") for line in ended.err.splitlines() if line.strip()]
     if ended.how != "exit":

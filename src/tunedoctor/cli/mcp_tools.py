@@ -65,7 +65,7 @@ def explain(
     return ExplanationText(render_explanation(explain_topic(id, text or None, Criteria), shown))
 
 
-class Tool(NamedTuple):
+class AgentTool(NamedTuple):
     """A tool: a function of the library, the parameters that an agent may use, and where it runs."""
 
     title: str
@@ -104,7 +104,7 @@ class Tool(NamedTuple):
 class Interface:
     """The description and the schemas of a tool, and the parser of its arguments."""
 
-    def __init__(self, tool: Tool) -> None:
+    def __init__(self, tool: AgentTool) -> None:
         """Take a tool."""
         self._tool = tool
         texts = (tool.text,) if tool.text else ()
@@ -149,7 +149,7 @@ class Interface:
             misuse(f"{name}: {what}", "the tool's inputSchema says what it takes")
 
 
-def child_reason(tool: Tool, arguments: Mapping[str, Any]) -> str:
+def child_reason(tool: AgentTool, arguments: Mapping[str, Any]) -> str:
     """Return why a call runs in a child process; "" if it runs in the server's process.
 
     A thread cannot be ended: what asks the network, runs an environment's packages or code of a plug-in, or changes
@@ -168,8 +168,8 @@ def child_reason(tool: Tool, arguments: Mapping[str, Any]) -> str:
 
 
 _MACHINE = ("gpus", "driver", "python", "platform", "arch", "glibc")
-TOOLS: dict[str, Tool] = {
-    "check": Tool(
+TOOLS: dict[str, AgentTool] = {
+    "check": AgentTool(
         title="Check this machine",
         function=check,
         command="check",
@@ -183,7 +183,7 @@ TOOLS: dict[str, Tool] = {
         ),
         leaves=("passed", "skipped", "steps"),
     ),
-    "triage": Tool(
+    "triage": AgentTool(
         title="Diagnose an error text",
         function=triage,
         command="triage",
@@ -194,7 +194,7 @@ TOOLS: dict[str, Tool] = {
         text="text",
         leaves=("passed", "skipped", "unknown", "steps"),
     ),
-    "explain": Tool(
+    "explain": AgentTool(
         title="Explain a finding",
         function=explain,
         command="explain",
@@ -204,7 +204,7 @@ TOOLS: dict[str, Tool] = {
         note="Give id or text, not both. Reads only.",
         text="text",
     ),
-    "wheel": Tool(
+    "wheel": AgentTool(
         title="Choose a PyTorch build",
         function=wheel,
         command="wheel",
@@ -213,7 +213,7 @@ TOOLS: dict[str, Tool] = {
         parameters=("target", "torch", *_MACHINE),
         note="Uses no network and changes nothing.",
     ),
-    "set": Tool(
+    "set": AgentTool(
         title="Find one set of libraries",
         function=package_set,
         command="set",
@@ -227,7 +227,7 @@ TOOLS: dict[str, Tool] = {
         child=_NETWORK,
         network=True,
     ),
-    "fit": Tool(
+    "fit": AgentTool(
         title="Does a fine-tune fit?",
         function=fit,
         command="fit",
@@ -240,7 +240,7 @@ TOOLS: dict[str, Tool] = {
         ),
         note="Calculates only: loads and starts nothing, uses no network.",
     ),
-    "plan_fix": Tool(
+    "plan_fix": AgentTool(
         title="Plan a fix",
         function=fix,
         command="fix",
@@ -257,7 +257,7 @@ TOOLS: dict[str, Tool] = {
         child=_NETWORK,
         network=True,
     ),
-    "apply_fix": Tool(
+    "apply_fix": AgentTool(
         title="Apply a plan",
         function=fix,
         command="fix",

@@ -13,13 +13,13 @@ from tunedoctor.core.package_set import SetFiles, find_set, require_writable_fil
 from tunedoctor.planning.package_set import project
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render.plan import render_set
-from tunedoctor.wheels.described import Asked
+from tunedoctor.wheels.described import DescribedValues
 
 
 def run_set(given: SetOptions) -> int:
     """Find one set of libraries for what the options name, print and write it; returns the exit code."""
     check_combinations(given)
-    asked, files = values_of(Asked, given), values_of(SetFiles, given)
+    asked, files = values_of(DescribedValues, given), values_of(SetFiles, given)
     require_writable_files(files)
     place = NO_TARGET if asked.platform else aim(given.target, own=given.own)
     is_terminal = given.format == "terminal"

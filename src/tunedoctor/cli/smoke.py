@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from tunedoctor.cli.command_options import TrainOptions
+from tunedoctor.cli.command_options import TrainArguments
 from tunedoctor.cli.options import TERMINAL, aim, criteria_of
 from tunedoctor.cli.output import show
 from tunedoctor.core.environment import announce_start, require_target, require_working
@@ -54,7 +54,7 @@ def smoke(options: SmokeOptions, target: str | None, output: SmokeOutput, *, own
         return code
     from tunedoctor.cli.train import train  # noqa: PLC0415
 
-    how = TrainOptions(target=target, own=own, processes=max(1, request.ranks))
+    how = TrainArguments(target=target, own=own, processes=max(1, request.ranks))
     return train(how, (config,))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tunedoctor.cli import output
-from tunedoctor.cli.command_options import TrainOptions
+from tunedoctor.cli.command_options import TrainArguments
 from tunedoctor.cli.init import write_for_user
 from tunedoctor.cli.options import TERMINAL, Options, aim
 from tunedoctor.cli.run import show_failure
@@ -30,7 +30,7 @@ _MOST_PROBLEMS = 12
 """Lines about what keeps nodes from training together."""
 
 
-def run_train(given: TrainOptions) -> int:
+def run_train(given: TrainArguments) -> int:
     """Write the trainer to a file, or train; returns the exit code."""
     check_combinations(given)
     if given.eject:
@@ -41,7 +41,7 @@ def run_train(given: TrainOptions) -> int:
     return train(given, rest + [f"--columns={given.columns}"] * bool(given.columns))
 
 
-def train(given: TrainOptions, arguments: Sequence[str]) -> int:
+def train(given: TrainArguments, arguments: Sequence[str]) -> int:
     """Train as the options say, and print the result; return the exit code."""
     page = given.report
     in_pods = given.kubernetes is not None
@@ -79,7 +79,7 @@ def train(given: TrainOptions, arguments: Sequence[str]) -> int:
     return result.status
 
 
-def _node_training(given: TrainOptions, criteria: Criteria) -> NodeLauncher:
+def _node_training(given: TrainArguments, criteria: Criteria) -> NodeLauncher:
     """Return what trains on the nodes that the options name."""
     from tunedoctor.core.nodes import NodeOptions, NodeTraining  # noqa: PLC0415  with it comes the fleet
 
@@ -87,7 +87,7 @@ def _node_training(given: TrainOptions, criteria: Criteria) -> NodeLauncher:
     return NodeTraining(nodes, criteria, TERMINAL)
 
 
-def _check_output(given: TrainOptions, arguments: Sequence[str]) -> None:
+def _check_output(given: TrainArguments, arguments: Sequence[str]) -> None:
     """Raise DoctorError if no configuration is named, or if options contradict each other."""
     if not arguments:
         misuse("there is no configuration", "doctor init writes one")
@@ -135,7 +135,7 @@ def _print_manifest(result: TrainResult) -> None:
     sys.stderr.write("".join(f"{command}\n" for command in result.commands))
 
 
-def _again(given: TrainOptions) -> Iterator[str]:
+def _again(given: TrainArguments) -> Iterator[str]:
     """Yield the options that only this command has, to repeat them in a hint."""
     keys = "no_check processes nodes slurm ray kubernetes exclude wait image claim report"
     for key in keys.split():
@@ -146,7 +146,7 @@ def _again(given: TrainOptions) -> Iterator[str]:
             yield f" --{key.replace('_', '-')}" + f"{sign}{shlex.quote(str(value))}" * has_value
 
 
-def check_combinations(options: TrainOptions) -> None:
+def check_combinations(options: TrainArguments) -> None:
     """Exit with 2 if options contradict each other or one lacks another."""
     if options.nodes and not (
         options.slurm is not None or options.ray is not None or options.kubernetes is not None

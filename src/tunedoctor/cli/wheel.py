@@ -9,7 +9,7 @@ from tunedoctor.core.files import read_input
 from tunedoctor.core.wheel import choose_wheel, choose_wheels_of
 from tunedoctor.render import choice
 from tunedoctor.wheels.choose import matrix
-from tunedoctor.wheels.described import Asked
+from tunedoctor.wheels.described import DescribedValues
 
 
 def run_wheel(given: WheelOptions) -> int:
@@ -18,7 +18,7 @@ def run_wheel(given: WheelOptions) -> int:
     if given.source is not None:
         chosen = choose_wheels_of(read_input(given.source), given.source)
     else:
-        asked = values_of(Asked, given)
+        asked = values_of(DescribedValues, given)
         chosen = [choose_wheel(asked, lambda: look(aim(given.target, own=given.own)))]
     if given.matrix:
         show(given.format, choice.render_matrix, *map(matrix, chosen))

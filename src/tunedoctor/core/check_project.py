@@ -46,7 +46,7 @@ from tunedoctor.probes.packages import cuda_wheels
 from tunedoctor.project.declarations import Project
 from tunedoctor.project.python_version import declared_python
 from tunedoctor.project.read_project import read_project, read_requirements_project
-from tunedoctor.wheels.described import Asked, blank, machine_of, over, with_glibc
+from tunedoctor.wheels.described import DescribedValues, blank, machine_of, over, with_glibc
 from tunedoctor.wheels.machine_facts import (
     interpreter_of,
     machine_facts,
@@ -103,7 +103,7 @@ def check_project(  # noqa: PLR0913  the options of the command
     `platform` it is judged on this machine. Installs nothing, and runs no code of the project or of a package.
     """
     criteria = Criteria.over(only=tuple(only), skip=tuple(skip), fail_on=fail_on, strict=strict)
-    described = Asked(
+    described = DescribedValues(
         platform=platform or "", arch=arch or "", python=python or "", driver=driver or ""
     )
     machines = machine_for_each(described, gpus)
@@ -115,14 +115,14 @@ def check_project(  # noqa: PLR0913  the options of the command
     )
 
 
-def machine_for_each(described: Asked, gpus: Sequence[str]) -> list[Asked]:
+def machine_for_each(described: DescribedValues, gpus: Sequence[str]) -> list[DescribedValues]:
     """Return the described machine once for each GPU; once if none is named."""
     return [described._replace(gpus=(gpu,)) for gpu in gpus] or [described]
 
 
 def judge_project(
     choice: ProjectChoice,
-    machines: Sequence[Asked],
+    machines: Sequence[DescribedValues],
     criteria: Criteria,
     *,
     allow_sources: bool = False,
@@ -160,7 +160,7 @@ def judge_project(
     return tuple(reports)
 
 
-def _fix_command(choice: ProjectChoice, asked: Asked) -> str:
+def _fix_command(choice: ProjectChoice, asked: DescribedValues) -> str:
     """Return the command that fixes what a project declares for a machine."""
     folder = "" if choice.folder == Path() else quoted_path(str(choice.folder))
     options = {
@@ -279,7 +279,7 @@ def read_chosen_project(choice: ProjectChoice) -> Project:
     return project
 
 
-def judged_machine(asked: Asked, folder: Path, live: Snapshot) -> JudgedMachine:
+def judged_machine(asked: DescribedValues, folder: Path, live: Snapshot) -> JudgedMachine:
     """Return the machine that the options describe, with the Python of the project; without options, this one."""
     python = asked.python or declared_python(folder, OWN_PYTHON)
     asked = asked._replace(python=python)

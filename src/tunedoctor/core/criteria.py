@@ -131,7 +131,7 @@ class Criteria(NamedTuple):
         left = (one for one in self.ignore if one.until >= today)
         ignored = {one.id: f"ignored until {one.until}: {one.reason}" for one in left}
         policy = self.file if self.rules else ""
-        waits = {one.id: one.said for one in self.rules if one.row.of == "machine"}
+        waits = {one.id: one.text for one in self.rules if one.row.of == "machine"}
         return Gate(
             fail_on=self.fail_on,
             unknown=self.unknown,

@@ -17,7 +17,7 @@ from tunedoctor.diagnosis.simulate import build_of
 from tunedoctor.facts import Absent, Unknown
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.sources import Sources
-from tunedoctor.installers.uv import NoSolution, Outcome, Question, Solved, resolve
+from tunedoctor.installers.uv import NoSolution, Outcome, ResolveQuestion, Solved, resolve
 from tunedoctor.model.machine import Machine
 from tunedoctor.model.versions import normalised
 from tunedoctor.model.wording import listed
@@ -134,7 +134,9 @@ def _locked_set(
     return DeclaredSet(locked.packages, notes=notes)
 
 
-def _question(project: Project, choice: ProjectChoice, machine: Machine, build: str) -> Question:
+def _question(
+    project: Project, choice: ProjectChoice, machine: Machine, build: str
+) -> ResolveQuestion:
     """Return what to ask uv. `build`: that of the index which the project takes torch from."""
     asked = (one for one in project.declarations if _is_asked_for(one, choice))
     constraints = (one for one in project.declarations if one.kind == "constraint")
@@ -158,7 +160,7 @@ def _requirement(one: Declaration) -> str:
     return f"{one.name}{one.specifier}{marker}"
 
 
-def _resolve(question: Question, sources: Sources) -> tuple[Outcome, tuple[str, ...]]:
+def _resolve(question: ResolveQuestion, sources: Sources) -> tuple[Outcome, tuple[str, ...]]:
     """Return what uv resolves, and the packages without a wheel, which users build: those are left out."""
     built: tuple[str, ...] = ()
     while True:

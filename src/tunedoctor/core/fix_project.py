@@ -69,7 +69,7 @@ from tunedoctor.state.folder import FailureError, failure_of
 from tunedoctor.system.reading import read_regular
 from tunedoctor.transaction.outcome import FindingResult, FixResult, Outcome
 from tunedoctor.transaction.project_states import change_project
-from tunedoctor.wheels.described import Asked
+from tunedoctor.wheels.described import DescribedValues
 from tunedoctor.wheels.machine_facts import host_of, interpreter_of
 from tunedoctor.wheels.rules import index_of
 
@@ -124,7 +124,7 @@ def fix_project(  # noqa: PLR0913  the options of the command
     Without `apply` nothing is written. The edits are proved on a copy: the manager locks them, and the checks judge
     the new lock for each machine. `undo_project` restores the files byte for byte. Installs nothing.
     """
-    described = Asked(
+    described = DescribedValues(
         platform=platform or "", arch=arch or "", python=python or "", driver=driver or ""
     )
     choice = ProjectChoice(
@@ -143,7 +143,7 @@ def fix_project(  # noqa: PLR0913  the options of the command
 
 def plan_project_fix(  # noqa: PLR0913  what is fixed, for what, and how it is judged
     choice: ProjectChoice,
-    machines: Sequence[Asked],
+    machines: Sequence[DescribedValues],
     criteria: Criteria,
     ids: tuple[str, ...] = (),
     *,
@@ -197,7 +197,7 @@ class _Fixing:
         self,
         project: Project,
         choice: ProjectChoice,
-        machines: Sequence[Asked],
+        machines: Sequence[DescribedValues],
         criteria: Criteria,
         ids: tuple[str, ...],
         *,
@@ -255,7 +255,9 @@ class _Fixing:
         """Return a report of the project in a folder for each machine."""
         choice = self.choice._replace(folder=folder)
 
-        def judge_for(asked: Asked, criteria: Criteria, interaction: Interaction) -> Report:
+        def judge_for(
+            asked: DescribedValues, criteria: Criteria, interaction: Interaction
+        ) -> Report:
             (report,) = judge_project(
                 choice,
                 [asked],

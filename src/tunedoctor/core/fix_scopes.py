@@ -22,7 +22,7 @@ from tunedoctor.installers.asking import Asking
 from tunedoctor.model.findings import Check, quoted
 from tunedoctor.model.plan import Install, NewEnvironment, Resolve, Scope
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.planning.wanted import RefusedError
+from tunedoctor.planning.set_request import NoPlanError
 from tunedoctor.state.folder import FailureError
 from tunedoctor.transaction.change import choose_tool
 from tunedoctor.transaction.environment import (
@@ -319,16 +319,16 @@ class _FixRound:
             way = f"doctor fix{case.target_option}"
             FailureError.when(case.given.script and made.plan.rebuild, why, way, refused=True)
             return _with_plan(case, result, made, ground), made, rung
-        except (RefusedError, FailureError) as error:
+        except (NoPlanError, FailureError) as error:
             self._refuse(one, result, error)
-            return isinstance(error, RefusedError) and not (error.silent or error.final)
+            return isinstance(error, NoPlanError) and not (error.silent or error.final)
 
     def _plan(self, one: _ScopeTry) -> "tuple[Planned | None, Rung | None]":
         """Return the plan of a scope; None if the same plan was already tried."""
         if not self.earlier:
             made = _planned(self.case, self.drafts, None)
             if made.plan.changes and made.plan.id in self.plans:
-                raise RefusedError("it is the change that was just made")
+                raise NoPlanError("it is the change that was just made")
             return made, None
         for rung in _larger_scopes(self.case, self.drafts, one, self.after):
             made = _planned(self.case, self.drafts, rung)
@@ -342,12 +342,10 @@ class _FixRound:
         single = self.case.given.smallest or self.case.given.new or self.case.given.script
         return wishes and not (self.earlier or made.plan.changes or single)
 
-    def _refuse(
-        self, one: _ScopeTry, result: FixResult, error: RefusedError | FailureError
-    ) -> None:
+    def _refuse(self, one: _ScopeTry, result: FixResult, error: NoPlanError | FailureError) -> None:
         """Record that a scope has no plan. An earlier attempt is more informative; silent sources prove nothing."""
         refused = _refused(result, error, self.findings)
-        silent = isinstance(error, RefusedError) and error.partly
+        silent = isinstance(error, NoPlanError) and error.partly
         if self.last.end == "failed":
             self.case.events.scope_refused(refused)
         elif self.last.end != "told" and (not self.earlier or (one.keeps_versions and not silent)):
@@ -411,10 +409,10 @@ def _names_kept(rung: "Rung | None") -> tuple[str, ...]:
 
 
 def _refused(
-    result: FixResult, error: RefusedError | FailureError, findings: tuple[DiagnosedFinding, ...]
+    result: FixResult, error: NoPlanError | FailureError, findings: tuple[DiagnosedFinding, ...]
 ) -> FixResult:
     """Return the result if no plan exists: the reason in a few words, and what else the user can do."""
-    refused = error if isinstance(error, RefusedError) else None
+    refused = error if isinstance(error, NoPlanError) else None
     elsewhere = _elsewhere(findings) if refused and refused.silent else ()
     cures = (f.finding.cure.command for f in findings)
     # a finding whose cure is this very command has no other

@@ -37,12 +37,12 @@ from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.uv import Failed
 from tunedoctor.model.machine import MachineError
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.planning.make import Made, Place
+from tunedoctor.planning.make import PlannedSet, SetTarget
 from tunedoctor.planning.package_set import MARK, PackageSet, find_package_set, frozen, project
-from tunedoctor.planning.wanted import RefusedError, asked_for
+from tunedoctor.planning.set_request import NoPlanError, parse_requests
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.tables.config import Settings
-from tunedoctor.wheels.described import Asked, blank, machine_of, over, with_glibc
+from tunedoctor.wheels.described import DescribedValues, blank, machine_of, over, with_glibc
 
 _HELP = "doctor set --help lists the options"
 
@@ -88,7 +88,7 @@ def package_set(  # noqa: PLR0913  the options of the command
         misuse(
             "--platform describes another machine", "leave out --target, or leave out --platform"
         )
-    asked = Asked(
+    asked = DescribedValues(
         platform=platform or "",
         arch=arch or "",
         glibc=glibc or "",
@@ -122,7 +122,7 @@ def require_writable_files(files: SetFiles) -> None:
 
 
 def find_set(  # noqa: PLR0913  each is of one command
-    asked: Asked,
+    asked: DescribedValues,
     packages: tuple[str, ...],
     place: Target,
     files: SetFiles,
@@ -133,14 +133,14 @@ def find_set(  # noqa: PLR0913  each is of one command
     ask_sources: bool = False,
     offline: bool = False,
     interaction: Interaction = SILENT,
-) -> tuple[PackageSet, Made | None]:
+) -> tuple[PackageSet, PlannedSet | None]:
     """Return the set and its input; None if no set exists. Raises DoctorError.
 
     `place`: the target, NO_TARGET if `asked` describes another machine. `ask_sources`: the user may be asked whether to
     use package sources that only the folder names.
     """
-    with refusing(RefusedError, _HELP):
-        names = asked_for(packages)
+    with refusing(NoPlanError, _HELP):
+        names = parse_requests(packages)
     snapshot = None
     if not asked.platform:
         announce_start(require_target(place), interaction)
@@ -163,14 +163,16 @@ def find_set(  # noqa: PLR0913  each is of one command
     return found, made
 
 
-def _place_of(asked: Asked, snapshot: Snapshot | None, known: Asking, criteria: Criteria) -> Place:
+def _place_of(
+    asked: DescribedValues, snapshot: Snapshot | None, known: Asking, criteria: Criteria
+) -> SetTarget:
     """Return the machine or environment for the set; findings are used only for this machine."""
     if snapshot is None:
         with refusing(MachineError, _HELP):
             own = f"{sys.version_info.major}.{sys.version_info.minor}"
             machine, assumed = blank(asked, own)
             machine, more = with_glibc(machine, *_own_glibc())
-            return Place(machine, known, whole=True, assumed=(*assumed, *more))
+            return SetTarget(machine, known, whole=True, assumed=(*assumed, *more))
     sure = not isinstance(snapshot.get(NvidiaDriver), Unknown)
     with refusing(MachineError, f"--target names an environment; {_HELP}"):
         machine = over(machine_of(snapshot), asked, driver_known=sure)
@@ -181,14 +183,16 @@ def _place_of(asked: Asked, snapshot: Snapshot | None, known: Asking, criteria: 
         )
     interpreter, packages = snapshot.find(Interpreter), snapshot.get(Packages)
     if interpreter and not interpreter.version.startswith(asked.python.rstrip("t")):
-        return Place(machine, known, whole=True)
+        return SetTarget(machine, known, whole=True)
     if isinstance(packages, Unknown):
         misuse(
             f"what is installed could not be read: {packages.why}",
             "--target names an environment; --platform describes a machine without one",
         )
-    judges = () if asked != Asked() else criteria.checks()
-    return Place(machine, known, snapshot, judges, criteria.fixes() if judges else (), whole=True)
+    judges = () if asked != DescribedValues() else criteria.checks()
+    return SetTarget(
+        machine, known, snapshot, judges, criteria.fixes() if judges else (), whole=True
+    )
 
 
 def _own_glibc() -> tuple[str, str]:
@@ -204,7 +208,7 @@ def _own_glibc() -> tuple[str, str]:
 
 def _written(
     answer: PackageSet,
-    made: Made,
+    made: PlannedSet,
     files: SetFiles,
     known: Asking,
     interaction: Interaction,

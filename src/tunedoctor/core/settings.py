@@ -43,5 +43,5 @@ def effective_settings(settings: Settings, criteria: Criteria) -> EffectiveSetti
     urls = [(str(name), url, settings.file) for name, url in settings.config.mirrors.items()]
     urls += [(name, mirror.url, mirror.place) for name, mirror in mirrors().items()]
     effective += [EffectiveSetting(f"mirrors.{name}", url, place) for name, url, place in urls]
-    effective += [EffectiveSetting(rule.id, rule.said, settings.file) for rule in settings.rules]
+    effective += [EffectiveSetting(rule.id, rule.text, settings.file) for rule in settings.rules]
     return EffectiveSettings(file=settings.file, settings=tuple(effective))

@@ -12,7 +12,7 @@ from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.asking import Asking
-from tunedoctor.installers.sources import Source, Sources, sources
+from tunedoctor.installers.sources import PackageSource, Sources, sources
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.settings import (
     Setting,
@@ -40,7 +40,7 @@ def asking(
     prefix = interpreter.prefix if interpreter else ""
     here, held = Path.cwd(), settings
     theirs, file = of_folder(here), str(here / (held.file or "pyproject.toml"))
-    urls = {str(name): Source(url, file) for name, url in held.config.mirrors.items()}
+    urls = {str(name): PackageSource(url, file) for name, url in held.config.mirrors.items()}
     named = {one.label for one in (*_places(sources(theirs, {})), *urls.values())}
     if not named or not _agreed(sorted(named), interaction, allowed=allowed, ask=ask):
         theirs, urls = [], {}
@@ -57,19 +57,21 @@ def asker() -> tuple[str, Client]:
     return url, known.client(os.environ)
 
 
-def _mirrored(found: list[Setting], theirs: Mapping[str, Source]) -> Sources:
+def _mirrored(found: list[Setting], theirs: Mapping[str, PackageSource]) -> Sources:
     """Return the sources of settings with the mirrors of the user's file, and those of the folder."""
     known = sources(found, os.environ)
-    mirror = {name: Source(one.url, one.place) for name, one in mirrors().items()} | {**theirs}
+    mirror = {name: PackageSource(one.url, one.place) for name, one in mirrors().items()} | {
+        **theirs
+    }
     pytorch = mirror["pytorch"].url if "pytorch" in mirror else ""
     index = known.index or mirror.get("default")
     return msgspec.structs.replace(known, index=index, pytorch=pytorch)
 
 
-def _places(found: Sources) -> tuple[Source, ...]:
+def _places(found: Sources) -> tuple[PackageSource, ...]:
     every = (*((found.index,) if found.index else ()), *found.extra, *found.links)
-    bans = tuple(Source("no index", who) for who in (found.no_index, found.offline) if who)
-    return (*every, *found.constraints, *bans, *map(Source, (*found.limits, *found.trusted)))
+    bans = tuple(PackageSource("no index", who) for who in (found.no_index, found.offline) if who)
+    return (*every, *found.constraints, *bans, *map(PackageSource, (*found.limits, *found.trusted)))
 
 
 def _agreed(named: list[str], interaction: Interaction, *, allowed: bool, ask: bool) -> bool:

@@ -25,7 +25,7 @@ from tunedoctor.model.machine import MachineError
 from tunedoctor.model.snapshot import SCHEMA, Snapshot, SnapshotError, from_json
 from tunedoctor.probes.system import knowledge
 from tunedoctor.wheels.choose import WheelChoice, choose_with_commands
-from tunedoctor.wheels.described import Asked, blank, machine_of, machines_from, over
+from tunedoctor.wheels.described import DescribedValues, blank, machine_of, machines_from, over
 
 OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _HELP = "doctor wheel --help lists the options"
@@ -55,7 +55,7 @@ def wheel(  # noqa: PLR0913  the options of the command
         misuse(
             "--platform describes another machine", "leave out --target, or leave out --platform"
         )
-    asked = Asked(
+    asked = DescribedValues(
         platform=platform or "",
         arch=arch or "",
         glibc=glibc or "",
@@ -68,7 +68,7 @@ def wheel(  # noqa: PLR0913  the options of the command
     return redacted(chosen, this_identity())
 
 
-def choose_wheel(asked: Asked, take: Callable[[], Snapshot]) -> WheelChoice:
+def choose_wheel(asked: DescribedValues, take: Callable[[], Snapshot]) -> WheelChoice:
     """Return the build for the machine that is described, else for this one; `take` returns its snapshot."""
     if not asked.platform:
         return _of_this_machine(asked, take())
@@ -93,7 +93,7 @@ def choose_wheels_of(data: bytes, source: str) -> list[WheelChoice]:
         return [choose_with_commands(machine, knowledge=age) for machine in machines_from(text)]
 
 
-def _of_this_machine(asked: Asked, snapshot: Snapshot) -> WheelChoice:
+def _of_this_machine(asked: DescribedValues, snapshot: Snapshot) -> WheelChoice:
     known = not isinstance(snapshot.get(NvidiaDriver), Unknown)
     snapshot, assumed = _with_a_python(snapshot)
     assumed = () if asked.python else assumed

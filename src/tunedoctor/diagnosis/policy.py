@@ -28,7 +28,7 @@ def policy_checks(rules: Iterable[Rule], file: str) -> tuple[findings.Check, ...
             origin=file,
             group=rule.row.of,
             settle=f"doctor check --only {rule.id}",
-            page=f"The policy in {file} requires this of {_what(rule)}: {rule.said}.",
+            page=f"The policy in {file} requires this of {_what(rule)}: {rule.text}.",
         )
         for rule in rules
     )
@@ -52,10 +52,10 @@ def _breach(rule: Rule, observation: str, cure: findings.Cure | None = None) -> 
     """Return the finding; `found` describes the actual state."""
     row = rule.row
     number = int(rule.wanted) if isinstance(rule.wanted, bool) else rule.wanted
-    text = row.cure.replace("{wanted}", rule.said).replace("{number}", str(number))
+    text = row.cure.replace("{wanted}", rule.text).replace("{number}", str(number))
     own = findings.tell(text, row.who) if row.command else findings.advise(text, row.who)
     return findings.Finding(
-        found=f"{observation}; the policy requires {rule.said}", cure=cure or own
+        found=f"{observation}; the policy requires {rule.text}", cure=cure or own
     )
 
 
@@ -211,7 +211,7 @@ def _disk(disks: kinds.Disks, *, rule: Rule) -> findings.Result:
         return Unknown(why=f"no {rule.name} folder was examined")
     if chosen_disk.free >= rule.wanted:
         return None
-    text = rule.row.cure.replace("{wanted}", rule.said).replace(
+    text = rule.row.cure.replace("{wanted}", rule.text).replace(
         "{hint}", chosen_disk.hint or "a link"
     )
     return _breach(

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from tunedoctor.fleet.fanout import Put, checked, replies
-from tunedoctor.fleet.parcel import COMMAND, payload, reply
+from tunedoctor.fleet.payload import COMMAND, payload, reply
 from tunedoctor.fleet.reply import CollectOptions, Reply
 from tunedoctor.fleet.report import natural
 from tunedoctor.system.child import FLOOD, ChildResult, run_lines

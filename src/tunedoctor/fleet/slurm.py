@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
-from tunedoctor.fleet import parcel
+from tunedoctor.fleet import payload
 from tunedoctor.fleet.fanout import Put, checked, program_output, replies, rows_of
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import CollectOptions, Reply
@@ -116,8 +116,8 @@ def _run_srun(
 
     words = [*words, f"--nodes={len(names)}", f"--ntasks={len(names)}"]
     words.append(f"--nodelist={','.join(names)}")
-    argv = [*_SRUN.split(), *words, "sh", "-c", parcel.COMMAND]
-    ask = partial(child.run_lines, argv, env=env, stdin=parcel.payload(how), limit=child.FLOOD)
+    argv = [*_SRUN.split(), *words, "sh", "-c", payload.COMMAND]
+    ask = partial(child.run_lines, argv, env=env, stdin=payload.payload(how), limit=child.FLOOD)
     try:
         completed = ask(heard=on_line, silence=most, timeout=most)
     finally:  # an interruption must not leave a job behind
@@ -127,5 +127,5 @@ def _run_srun(
     problem = plain(errors[-1], 300) if completed.how == "exit" else completed.death
     on_host = re.findall(table("slurm")["on_host"], completed.err, re.MULTILINE)
     at = {host: lines[task] for host, task in on_host if task in lines}
-    got = [parcel.reply(host, "\n".join(some), took) for host, (some, took) in at.items()]
+    got = [payload.reply(host, "\n".join(some), took) for host, (some, took) in at.items()]
     return got + [Reply(name, problem=problem) for name in names if name not in at], problem

@@ -5,7 +5,7 @@ import time
 from collections.abc import Generator
 from functools import partial
 
-from tunedoctor.fleet import parcel
+from tunedoctor.fleet import payload
 from tunedoctor.fleet.fanout import Put, expect, replies
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import CollectOptions, Reply
@@ -33,7 +33,7 @@ def collect(hosts_or_file: str, how: CollectOptions) -> Generator[Reply]:
     if wrong := [host for host in hosts or [hosts_or_file] if not _HOST.fullmatch(host)]:
         raise ValueError(f"{plain(wrong[0])!r} is not a host name")
     expect("ssh")
-    sent = parcel.payload(how)
+    sent = payload.payload(how)
     return replies([partial(_answer, host, how.seconds, sent) for host in hosts], how.at_once)
 
 
@@ -42,10 +42,10 @@ def _answer(host: str, most: float, sent: bytes, put: Put) -> None:
         f"-o{setting}"
         for setting in (*_SETTINGS, f"ConnectTimeout={_CONNECT}", "ServerAliveInterval=15")
     ]
-    argv = ["ssh", "-T", "-x", "-a", *settings, "--", host, f"exec sh -c '{parcel.COMMAND}'"]
+    argv = ["ssh", "-T", "-x", "-a", *settings, "--", host, f"exec sh -c '{payload.COMMAND}'"]
     began = time.monotonic()
-    completed = child.run(argv, timeout=most + _CONNECT + 5, stdin=sent, limit=2 * parcel.LARGEST)
+    completed = child.run(argv, timeout=most + _CONNECT + 5, stdin=sent, limit=2 * payload.LARGEST)
     seconds = time.monotonic() - began
     why = (completed.how == "exit" and plain(completed.err[-200:], 200)) or completed.death
     silent = Reply(host, problem=why, seconds=seconds)
-    put(parcel.reply(host, completed.out, seconds) if completed.out else silent)
+    put(payload.reply(host, completed.out, seconds) if completed.out else silent)

@@ -15,8 +15,16 @@ from msgspec.structs import replace
 
 from tunedoctor.facts import Packages
 from tunedoctor.facts.clean import clean_text
-from tunedoctor.installers.sources import Source, Sources
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved, find_uv, resolve
+from tunedoctor.installers.sources import PackageSource, Sources
+from tunedoctor.installers.uv import (
+    Failed,
+    NoSolution,
+    Outcome,
+    ResolveQuestion,
+    Solved,
+    find_uv,
+    resolve,
+)
 from tunedoctor.model.plan import Install, Pin
 from tunedoctor.refresh.fetch import Client, FetchError, FetchLimits
 from tunedoctor.refresh.index import parsed, sources_of, standard_index, wheels_of
@@ -41,11 +49,11 @@ class Asking:
         self._responses: dict[str, SourceAnswer] = {}
         self._answers: dict[tuple[str, str], tuple[SourceAnswer, ...]] = {}
 
-    def resolve(self, question: Question) -> Outcome:
+    def resolve(self, question: ResolveQuestion) -> Outcome:
         """Return uv's answer from the sources that respond."""
         return self._ask(question, None if question.hashes else ())
 
-    def _ask(self, question: Question, again: Collection[str] | None) -> Outcome:
+    def _ask(self, question: ResolveQuestion, again: Collection[str] | None) -> Outcome:
         """Ask uv; `again`: packages to reinstall, for which the installed version is no source."""
         index = self.declared.placed(question.index_url)
         sources = self.answering(index)
@@ -68,7 +76,7 @@ class Asking:
         if install.no_deps and all(pin.hashes for pin in install.pins):
             return install
         preferred = {} if install.no_deps else installed
-        question = Question(
+        question = ResolveQuestion(
             tuple(pin.requirement for pin in install.pins),
             preferred=tuple(f"{name}=={version}" for name, version in preferred.items() if version),
             interpreter=python,
@@ -131,14 +139,14 @@ class Asking:
         """Yield the sources with the default index, and without indexes with metadata of the installed packages."""
         if not (sources.index or sources.no_index or sources.offline) and self._responses:
             # spelled as uv does, so that both use the same cache entries
-            standard = Source(self._standard.url.rstrip("/"))
+            standard = PackageSource(self._standard.url.rstrip("/"))
             sources = replace(sources, index=standard if standard.url else None)
         if not sources.no_index or self.installed is None or reinstalled is None:
             yield sources
             return
         with scratch() as folder:
             stand_ins(Path(folder), self.installed, reinstalled)
-            yield replace(sources, links=(*sources.links, Source(folder)))
+            yield replace(sources, links=(*sources.links, PackageSource(folder)))
 
     def answering(self, index: str = "") -> Sources | Failed:
         """Return the sources without unconfigured ones that do not answer, or why none is left.
@@ -182,17 +190,17 @@ class Asking:
         sources = self.answering()
         return self.declared if isinstance(sources, Failed) else sources
 
-    def _indexes(self, index: str = "") -> tuple[Source, ...]:
+    def _indexes(self, index: str = "") -> tuple[PackageSource, ...]:
         """Return all indexes, the default one last; none if the user forbids indexes."""
         sources = self.declared
         if sources.no_index or sources.offline:
             return ()
-        indexes = (Source(index), *sources.extra, sources.index or self._standard)
+        indexes = (PackageSource(index), *sources.extra, sources.index or self._standard)
         return tuple(source for source in indexes if source.url)
 
     @cached_property
-    def _standard(self) -> Source:
-        return Source(standard_index(find_uv()))
+    def _standard(self) -> PackageSource:
+        return PackageSource(standard_index(find_uv()))
 
     @property
     def silent(self) -> set[str]:
@@ -256,7 +264,7 @@ class Asking:
 class SourceAnswer(NamedTuple):
     """A source's answer for one package."""
 
-    source: Source
+    source: PackageSource
     why: str = ""
     versions: tuple[str, ...] = ()
     """Versions that it has as wheels, newest first."""
@@ -280,7 +288,7 @@ class SourceAnswer(NamedTuple):
 
 
 def ask_sources(
-    to_ask: Iterable[Source], name: str, sources: Sources, *, whole: bool = True
+    to_ask: Iterable[PackageSource], name: str, sources: Sources, *, whole: bool = True
 ) -> tuple[SourceAnswer, ...]:
     """Ask all sources for a package at the same time, each for a second or two.
 
@@ -295,7 +303,7 @@ def ask_sources(
 
 
 def _ask_source(
-    origin: Source, name: str, sources: Sources, client: Client, *, whole: bool
+    origin: PackageSource, name: str, sources: Sources, client: Client, *, whole: bool
 ) -> SourceAnswer:
     try:
         if origin.folder:

@@ -47,7 +47,7 @@ class Ban(msgspec.Struct, frozen=True):
         return f"Remove-Item Env:{self.who}" if sys.platform == "win32" else f"unset {self.who}"
 
 
-class Source(msgspec.Struct, frozen=True):
+class PackageSource(msgspec.Struct, frozen=True):
     """One index, folder, page of links or file of constraints."""
 
     url: str
@@ -79,16 +79,16 @@ class Source(msgspec.Struct, frozen=True):
 class Sources(msgspec.Struct, frozen=True, kw_only=True):
     """All settings by which an installer finds wheels."""
 
-    index: Source | None = None
+    index: PackageSource | None = None
     """Replaces the standard index."""
-    extra: tuple[Source, ...] = ()
+    extra: tuple[PackageSource, ...] = ()
     """Further indexes, in order of priority."""
-    links: tuple[Source, ...] = ()
+    links: tuple[PackageSource, ...] = ()
     """Folders and pages with wheels: find-links."""
     no_index: str = ""
     """File or variable that forbids indexes; `offline`: the one that forbids the network."""
     offline: str = ""
-    constraints: tuple[Source, ...] = ()
+    constraints: tuple[PackageSource, ...] = ()
     """Files of constraints for every resolution."""
     limits: tuple[str, ...] = ()
     """Constraints written in uv's own files."""
@@ -120,7 +120,7 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
         """Return these sources with PyTorch's index or its mirror first, because that has the builds."""
         if not url or self.no_index:
             return self
-        extra, strategy = _once((Source(url), *self.extra)), self.strategy or ANY_INDEX
+        extra, strategy = _once((PackageSource(url), *self.extra)), self.strategy or ANY_INDEX
         return replace(self, extra=extra, strategy=strategy)
 
     def variables(self, environ: Mapping[str, str]) -> dict[str, str]:
@@ -223,7 +223,7 @@ def _who(by_name: Mapping[str, Setting], *names: str) -> str:
     return ""
 
 
-def _all(settings: Collection[Setting], *kinds: str) -> tuple[Source, ...]:
+def _all(settings: Collection[Setting], *kinds: str) -> tuple[PackageSource, ...]:
     """Return the sources in settings of some kinds: all of uv's, strongest first, as uv joins lists; pip's last."""
     strongest: list[Setting] = []
     for tool in ("uv", "pip"):
@@ -235,23 +235,23 @@ def _all(settings: Collection[Setting], *kinds: str) -> tuple[Source, ...]:
     )
 
 
-def _source(text: str, setting: Setting) -> Source:
+def _source(text: str, setting: Setting) -> PackageSource:
     kind = setting.name.partition(".")[2]
     name, _, rest = text.partition("=")
     if kind in ("index", "default-index") and "://" in rest and "/" not in name:
-        return Source(rest, setting.place, name if kind == "index" else "")
+        return PackageSource(rest, setting.place, name if kind == "index" else "")
     if "://" in text or text.startswith("file:") or kind not in _PATHS:
-        return Source(text, setting.place)
+        return PackageSource(text, setting.place)
     by_file = os.path.isabs(setting.place) and not setting.place.endswith((".conf", ".ini"))  # noqa: PTH117
     near = Path(setting.place).parent if by_file else Path.cwd()
-    return Source(str(near / Path(text).expanduser()), setting.place)
+    return PackageSource(str(near / Path(text).expanduser()), setting.place)
 
 
 _PATHS = ("find-links", "constraint", "index", "default-index", "index-url", "extra-index-url")
 
 
-def _once(sources_of_setting: Iterable[Source]) -> tuple[Source, ...]:
-    by_url: dict[str, Source] = {}
+def _once(sources_of_setting: Iterable[PackageSource]) -> tuple[PackageSource, ...]:
+    by_url: dict[str, PackageSource] = {}
     for source in sources_of_setting:
         by_url.setdefault(source.url.rstrip("/"), source)
     return tuple(by_url.values())

@@ -165,7 +165,7 @@ def start(
     argv: list[str], env: Mapping[str, str], cwd: str, seconds: float, log: Path
 ) -> ChildResult:
     """Run an installer that ends with the doctor; its output goes to the log. Never raises if it fails."""
-    script = str(Path(__file__).with_name("leash.py"))
+    script = str(Path(__file__).with_name("ends_with_parent.py"))
     tied = [sys.executable, "-I", "-S", script, str(os.getpid()), *argv]
     result = run(tied, timeout=seconds, env=env, cwd=cwd, limit=_LIMIT)
     with log.open("a", encoding="utf-8") as file:

@@ -70,7 +70,7 @@ _LIMIT = 8 << 20
 """Most bytes of output; hashes of 200 packages are 1 MB."""
 
 
-class Question(NamedTuple):
+class ResolveQuestion(NamedTuple):
     """A question for uv: requirements, constraints and options of a resolution."""
 
     requirements: tuple[str, ...]
@@ -135,7 +135,7 @@ ONLY_WHEELS = ("--only-binary", ":all:")
 
 
 def resolve(
-    question: Question, sources: Sources, *, uv: str | None = None, seconds: float = SECONDS
+    question: ResolveQuestion, sources: Sources, *, uv: str | None = None, seconds: float = SECONDS
 ) -> Outcome:
     """Ask uv, for at most `seconds` each time; never raises for errors of uv, an index or a package.
 
@@ -174,7 +174,7 @@ _REQUIRED_PRERELEASE = re.compile(
 """uv's hint that a package's own requirement asks for a pre-release; an upper bound (<2.0.dev0) does not."""
 
 
-def _asked_prereleases(question: Question) -> set[str]:
+def _asked_prereleases(question: ResolveQuestion) -> set[str]:
     """Return the packages for which the question names a pre-release in a requirement, constraint or preference."""
     names: set[str] = set()
     for line in (*question.requirements, *question.constraints, *question.preferred):
@@ -188,7 +188,9 @@ def _asked_prereleases(question: Question) -> set[str]:
     return names
 
 
-def _resolve_once(question: Question, sources: Sources, uv: str | None, seconds: float) -> Outcome:
+def _resolve_once(
+    question: ResolveQuestion, sources: Sources, uv: str | None, seconds: float
+) -> Outcome:
     all_sources = sources.with_index(question.index_url)
     # with --python uv does not search for one; --python-version says which Python to resolve for
     compile_ = uv_pip("compile", question.interpreter or sys.executable, uv=uv)
@@ -221,7 +223,7 @@ def _resolve_once(question: Question, sources: Sources, uv: str | None, seconds:
     return Solved(locked(text) if question.locked else pins_of(text), text)
 
 
-def _arguments(question: Question, out: str) -> list[str]:
+def _arguments(question: ResolveQuestion, out: str) -> list[str]:
     argv = ["in.txt", "--constraints", "constraints.txt", "--output-file", out]
     argv += ["--config-file", "uv.toml", "--no-header", "--annotation-style", "line"]
     argv += ["--prerelease", "explicit"]

@@ -13,27 +13,27 @@ from msgspec.structs import replace
 from tunedoctor.diagnosis.simulate import build_of
 from tunedoctor.facts import Interpreter, Packages, TorchBuild
 from tunedoctor.installers.asking import Asking
-from tunedoctor.installers.uv import Failed, NoSolution, Question, Solved, lack
+from tunedoctor.installers.uv import Failed, NoSolution, ResolveQuestion, Solved, lack
 from tunedoctor.model.findings import Check
 from tunedoctor.model.machine import Machine
 from tunedoctor.model.plan import Fix, Pin, Scope
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import at_least, parts, simplify_specifiers
 from tunedoctor.planning.conflict import describe_conflict, is_unknown_package
-from tunedoctor.planning.search import BITSANDBYTES, TRIES, Clash, Found, Task, search, speaking
-from tunedoctor.planning.source_only import Torch, ways_around
-from tunedoctor.planning.wanted import (
+from tunedoctor.planning.search import BITSANDBYTES, TRIES, Clash, FoundSet, Task, search, speaking
+from tunedoctor.planning.set_request import (
     GROUP,
     PAIRED,
-    RefusedError,
+    NoPlanError,
+    SetRequest,
     TorchPick,
-    Wanted,
+    exclude_package,
     floors,
     public,
-    put_outside,
     torch_pick,
     with_torch,
 )
+from tunedoctor.planning.source_only import Torch, ways_around
 from tunedoctor.tables.load import table
 from tunedoctor.wheels.situation import targets
 
@@ -41,7 +41,7 @@ _TRIES = 8
 """Rounds: each leaves out a package without wheels, or tries an older torch where the libraries exclude the first."""
 
 
-class Place(NamedTuple):
+class SetTarget(NamedTuple):
     """The machine or environment that the set is for, the index to ask, and the checks that judge the set."""
 
     machine: Machine
@@ -57,7 +57,7 @@ class Place(NamedTuple):
     """The set includes everything a fine-tune needs, not only what is installed and asked for."""
 
     @property
-    def there(self) -> dict[str, str]:
+    def installed_versions(self) -> dict[str, str]:
         """Installed versions by name."""
         packages = self.snapshot.find(Packages)
         return {d.name: d.version for d in packages.distributions} if packages else {}
@@ -74,12 +74,12 @@ class Place(NamedTuple):
         return interpreter.executable if interpreter else ""
 
 
-class Made(NamedTuple):
+class PlannedSet(NamedTuple):
     """A set, and what it was made from."""
 
-    want: Wanted
-    question: Question
-    found: Found
+    want: SetRequest
+    question: ResolveQuestion
+    found: FoundSet
     torch: TorchPick
     labels: dict[str, str]
     """torch and its companions -> the local label of their files."""
@@ -89,7 +89,7 @@ class Made(NamedTuple):
     @property
     def pins(self) -> dict[str, Pin]:
         """The set by name, without packages that only torch needs, because another build of torch needs other ones."""
-        return {pin.name: pin for pin in self.found.pins if not _brought(pin)}
+        return {pin.name: pin for pin in self.found.pins if not _is_torch_library(pin)}
 
     @property
     def moved(self) -> dict[str, Pin]:
@@ -115,7 +115,7 @@ class Made(NamedTuple):
         )
 
 
-def _brought(pin: Pin) -> bool:
+def _is_torch_library(pin: Pin) -> bool:
     """Return whether a pin is a CUDA library or Triton that only torch requires."""
     owners = {*pin.via} - {"torch"}
     return pin.name != "torch" and with_torch(pin.name) and all(map(with_torch, owners))
@@ -136,13 +136,15 @@ def _platform(machine: Machine) -> str:
     return f"{arch}-manylinux_{fits[-1][0]}_{fits[-1][1]}"
 
 
-def question_for(machine: Machine) -> Question:
+def question_for(machine: Machine) -> ResolveQuestion:
     """Return an empty question for the Python and the platform of a machine; of an unknown macOS for 14.0."""
     macos = (machine.macos or "14.0") if machine.platform == "macos" else ""
-    return Question((), python=machine.python.rstrip("t"), platform=_platform(machine), macos=macos)
+    return ResolveQuestion(
+        (), python=machine.python.rstrip("t"), platform=_platform(machine), macos=macos
+    )
 
 
-def make(place: Place, want: Wanted) -> Made:
+def make(place: SetTarget, want: SetRequest) -> PlannedSet:
     """Return the set. Raises RefusedError if no set exists, or if that could not be decided."""
     machine = place.machine
     question = question_for(machine)._replace(excluded=want.own)
@@ -156,7 +158,7 @@ def make(place: Place, want: Wanted) -> Made:
     torch = own_build or torch
     if own_build is not None:
         want = want._replace(asked={**want.asked, "torch": f"=={own_build.label}"})
-    if isinstance(torch, RefusedError):
+    if isinstance(torch, NoPlanError):
         raise torch
     best = own_build or torch_pick(machine, None, torch_range)
     newest = best.version if isinstance(best, TorchPick) else ""
@@ -167,14 +169,14 @@ def make(place: Place, want: Wanted) -> Made:
     dropped = rocm_gap(machine, torch.variant) if can_leave_out_bitsandbytes else {}
     for _ in range(_TRIES):
         result = search(_task(place, want, torch, question, dropped, newest, free=free))
-        if isinstance(result, Found):
+        if isinstance(result, FoundSet):
             better_torch = _fitting(machine, torch, result, newest, whole=free)
             if better_torch is None:
                 result = result._replace(pins=tuple(_real(pin, torch) for pin in result.pins))
                 labels = torch.labels(machine)
                 index = "" if torch is own_build else place.ask.declared.placed(torch.index_url)
                 torch = torch._replace(index_url=index)
-                return Made(want, question, result, torch, labels, dropped)
+                return PlannedSet(want, question, result, torch, labels, dropped)
             if isinstance(better_torch, TorchPick):
                 torch, free = better_torch, False
                 continue
@@ -186,20 +188,20 @@ def make(place: Place, want: Wanted) -> Made:
             dropped |= {BITSANDBYTES: why}
         elif built := lacked & {*want.installed} & {*want.roots} - {"torch", *_demanded(want)}:
             # the clash is about what it takes to build it here, as flash-attn, and here it is built
-            want = put_outside(want, min(built))
+            want = exclude_package(want, min(built))
         else:
             break
     raise _refusal(place, want, failure, torch)
 
 
-def _demanded(want: Wanted) -> Iterable[str]:
+def _demanded(want: SetRequest) -> Iterable[str]:
     """Return the packages that must be added; in the larger scopes only those with given versions, not every root."""
     if want.scope is Scope.SMALLEST:
         return want.asked
     return (name for name, range_ in want.asked.items() if range_)
 
 
-def _torch_of_rebuild(place: Place, want: Wanted) -> tuple[TorchPick | RefusedError, str]:
+def _torch_of_rebuild(place: SetTarget, want: SetRequest) -> tuple[TorchPick | NoPlanError, str]:
     """Return the build for a rebuilt environment, and the versions it is chosen from.
 
     The installed build is used again, from its index, if it fits the machine and did not cause the problem.
@@ -213,7 +215,7 @@ def _torch_of_rebuild(place: Place, want: Wanted) -> tuple[TorchPick | RefusedEr
     if isinstance(installed, TorchPick) and installed.kept:
         # the row of the table tells the companions
         pick = listed if isinstance(listed, TorchPick) else installed
-        index = installed.index_url if "+" in place.there.get("torch", "") else ""
+        index = installed.index_url if "+" in place.installed_versions.get("torch", "") else ""
         return pick._replace(
             version=installed.version,
             variant=installed.variant,
@@ -226,7 +228,9 @@ def _torch_of_rebuild(place: Place, want: Wanted) -> tuple[TorchPick | RefusedEr
     return torch_pick(machine, None, torch_range), torch_range
 
 
-def _own(place: Place, torch: TorchPick, want: Wanted, question: Question) -> TorchPick | None:
+def _own(
+    place: SetTarget, torch: TorchPick, want: SetRequest, question: ResolveQuestion
+) -> TorchPick | None:
     """Return the newest fitting build of the user's own sources where PyTorch's index, which has `torch`, is silent."""
     if torch.kept or not torch.index_url:
         return None
@@ -247,7 +251,7 @@ def _own(place: Place, torch: TorchPick, want: Wanted, question: Question) -> To
 
 
 def _fitting(
-    machine: Machine, torch: TorchPick, found_set: Found, newest: str, *, whole: bool
+    machine: Machine, torch: TorchPick, found_set: FoundSet, newest: str, *, whole: bool
 ) -> TorchPick | Clash | None:
     """Return the build to continue with for the torch of a set; None if the set has it, with companions if `whole`."""
     versions = {pin.name: public(pin.version) for pin in found_set.pins}
@@ -265,11 +269,13 @@ def _fitting(
     return Clash(why, NoSolution(""))
 
 
-def _refusal(place: Place, want: Wanted, failure: Clash | Failed, torch: TorchPick) -> RefusedError:
+def _refusal(
+    place: SetTarget, want: SetRequest, failure: Clash | Failed, torch: TorchPick
+) -> NoPlanError:
     """Return why there is no set, with what each source has of the missing packages; all sources must have answered."""
     index, ban = place.ask, place.ask.declared.ban
     if isinstance(failure, Failed):
-        return RefusedError(
+        return NoPlanError(
             failure.text, *(() if ban else (_SETTLES[failure.why],)), ban=ban, silent=True
         )
     silent, names, why = index.partly, failure.answer.lacked, failure.why
@@ -291,12 +297,12 @@ def _refusal(place: Place, want: Wanted, failure: Clash | Failed, torch: TorchPi
     remedies = (
         () if ban else filter(None, (*limits, settles if silent else _way_out(want, failure)))
     )
-    return RefusedError(why, *remedies, ban=ban, details=failure.answer.text, silent=silent)
+    return NoPlanError(why, *remedies, ban=ban, details=failure.answer.text, silent=silent)
 
 
 def _uncompiled(
-    place: Place, want: Wanted, clash: Clash, torch: TorchPick, source_only: dict[str, str]
-) -> RefusedError:
+    place: SetTarget, want: SetRequest, clash: Clash, torch: TorchPick, source_only: dict[str, str]
+) -> NoPlanError:
     """Return that packages are published only as source, and how to get them."""
     own = Torch(public(torch.version), torch.variant)
     remedies = [
@@ -310,16 +316,16 @@ def _uncompiled(
         why = f"{why}; {clash.why}"
     # what a finding asks for by name is no nearer in a larger scope
     final = want.scope is Scope.SMALLEST and not owners
-    return RefusedError(
+    return NoPlanError(
         why, *remedies, details=clash.answer.text, source_only=source_only, final=final
     )
 
 
 def _task(  # noqa: PLR0913  what is wanted, and what torch may be
-    place: Place,
-    want: Wanted,
+    place: SetTarget,
+    want: SetRequest,
     torch: TorchPick,
-    question: Question,
+    question: ResolveQuestion,
     dropped: Container[str],
     newest: str,
     *,
@@ -363,7 +369,7 @@ def _task(  # noqa: PLR0913  what is wanted, and what torch may be
     )
 
 
-def _needs(want: Wanted, roots: Iterable[str]) -> Iterator[str]:
+def _needs(want: SetRequest, roots: Iterable[str]) -> Iterator[str]:
     """Yield the packages of the set, not older than the oldest that trained, or than the installed ones."""
     lowest = floors()
     for name in roots:
@@ -418,7 +424,7 @@ _SETTLES = {
 }
 
 
-def _way_out(want: Wanted, clash: Clash) -> str:
+def _way_out(want: SetRequest, clash: Clash) -> str:
     if requested_names := clash.answer.names(want.asked):
         return f"leave out {' or '.join(requested_names)}, or request other versions"
     if missing_names := clash.answer.lacked:

@@ -12,21 +12,21 @@ import msgspec
 from msgspec.structs import replace
 
 from tunedoctor.facts import Target
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question
+from tunedoctor.installers.uv import Failed, NoSolution, Outcome, ResolveQuestion
 from tunedoctor.model.plan import AnyStep, Install, Remove
 from tunedoctor.model.versions import parts
-from tunedoctor.planning.make import Made, Place, question_for
-from tunedoctor.planning.planner import Planned, shown
-from tunedoctor.planning.search import named
+from tunedoctor.planning.make import PlannedSet, SetTarget, question_for
+from tunedoctor.planning.planner import Planned, plan_requests
+from tunedoctor.planning.search import table_packages
+from tunedoctor.planning.set_request import GROUP, NoPlanError
 from tunedoctor.planning.steps import pinned
-from tunedoctor.planning.wanted import GROUP, RefusedError
 from tunedoctor.wheels.commands import backend_of, uv_index
 from tunedoctor.wheels.rules import index_name
 
 Verdict = Literal["set", "none", "unknown"]
 
 
-class Change(msgspec.Struct, frozen=True):
+class PackageChange(msgspec.Struct, frozen=True):
     """A package of the set, and how its version changes."""
 
     name: str
@@ -50,7 +50,7 @@ class SetTorch(msgspec.Struct, frozen=True):
     kept: bool = False
 
 
-class Commands(msgspec.Struct, frozen=True):
+class SetCommands(msgspec.Struct, frozen=True):
     """Commands that install the set, in the order in which to run them; () if nothing has to be installed."""
 
     pip: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ class PackageSet(msgspec.Struct, frozen=True, kw_only=True):
     python: str = ""
     platform: str = ""
     torch: SetTorch | None = None
-    packages: tuple[Change, ...] = ()
+    packages: tuple[PackageChange, ...] = ()
     about: tuple[str, ...] = ()
     """What the set must hold; the others come with these."""
     smallest: bool = True
@@ -87,11 +87,11 @@ class PackageSet(msgspec.Struct, frozen=True, kw_only=True):
     """Packages that the sources have as source alone, with their newest version."""
     assumed: tuple[str, ...] = ()
     """Facts of the machine that were not given and are assumed: "glibc 2.35"."""
-    commands: Commands = Commands()
+    commands: SetCommands = SetCommands()
     files: tuple[str, ...] = ()
 
     @property
-    def changed(self) -> tuple[Change, ...]:
+    def changed(self) -> tuple[PackageChange, ...]:
         """Packages that the commands install."""
         return tuple(
             change_of_package
@@ -100,7 +100,9 @@ class PackageSet(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def find_package_set(place: Place, requests: Mapping[str, str]) -> tuple[PackageSet, Made | None]:
+def find_package_set(
+    place: SetTarget, requests: Mapping[str, str]
+) -> tuple[PackageSet, PlannedSet | None]:
     """Return the result for a request, and the set, if one exists."""
     question, target = question_for(place.machine), place.snapshot.find(Target)
     target_path, python = target.asked if target else "", question.python
@@ -113,8 +115,8 @@ def find_package_set(place: Place, requests: Mapping[str, str]) -> tuple[Package
     )
     left: tuple[str, ...] = ()
     try:
-        plan = shown(place, requests)
-    except RefusedError as error:
+        plan = plan_requests(place, requests)
+    except NoPlanError as error:
         if error.tried is None:
             return replace(
                 result,
@@ -126,7 +128,7 @@ def find_package_set(place: Place, requests: Mapping[str, str]) -> tuple[Package
                 source_only=error.source_only,
             ), None
         plan, left = error.tried, (error.why,)
-    made = cast("Made", plan.made)  # all of a set is left to the resolver
+    made = cast("PlannedSet", plan.made)  # all of a set is left to the resolver
     torch, packages = made.torch, _packages(plan, made)
     dependencies = {change.name for change in packages if not change.named}
     return replace(
@@ -140,10 +142,10 @@ def find_package_set(place: Place, requests: Mapping[str, str]) -> tuple[Package
     ), made
 
 
-def _packages(planned: Planned, made: Made) -> tuple[Change, ...]:
+def _packages(planned: Planned, made: PlannedSet) -> tuple[PackageChange, ...]:
     want, installed, moved = made.want, made.want.installed, made.moved
-    explained = {*want.roots, *made.found.why, *named()} if want.fresh else {*moved}
-    packages: dict[str, Change] = {}
+    explained = {*want.roots, *made.found.why, *table_packages()} if want.fresh else {*moved}
+    packages: dict[str, PackageChange] = {}
     kind: Literal["kept", "changed", "added"]
     for name, pin in made.pins.items():
         owners = [owner for owner in pin.via if owner in moved] or list(pin.via)
@@ -151,21 +153,23 @@ def _packages(planned: Planned, made: Made) -> tuple[Change, ...]:
         kind = "kept" if name not in moved else "changed" if name in installed else "added"
         why = made.why.get(name, goes_with) if name in moved else ""
         was = installed.get(name, "")
-        packages[name] = Change(name, pin.version, was, kind, why, name in explained)
+        packages[name] = PackageChange(name, pin.version, was, kind, why, name in explained)
     for name in planned.plan.removed:
-        packages[name] = Change(name, "", installed.get(name, ""), "removed", named=False)
+        packages[name] = PackageChange(name, "", installed.get(name, ""), "removed", named=False)
     for pin in (pin for pin in planned.plan.pins if pin.name not in moved):
         kind = "changed" if pin.name in installed else "added"
-        packages[pin.name] = Change(pin.name, pin.version, pin.was, kind, named=False)
+        packages[pin.name] = PackageChange(pin.name, pin.version, pin.was, kind, named=False)
     return tuple(packages.values())
 
 
-def _commands(planned: Planned, made: Made, python: str, dependencies: Collection[str]) -> Commands:
+def _commands(
+    planned: Planned, made: PlannedSet, python: str, dependencies: Collection[str]
+) -> SetCommands:
     """Return the commands for pip and uv ("": the active interpreter), without what comes `dependencies`."""
     own = shlex.quote(python or "python")
     target_option = f" --python {own}" if python else ""
     lines = [pair for step in planned.plan.changes for pair in _lines(step, made, dependencies)]
-    return Commands(
+    return SetCommands(
         tuple(f"{own} -m pip {verb} {words}" for verb, words, _ in lines),
         tuple(
             f"uv pip {verb.removesuffix(' -y')}{target_option} {words}" for verb, _, words in lines
@@ -174,7 +178,7 @@ def _commands(planned: Planned, made: Made, python: str, dependencies: Collectio
 
 
 def _lines(
-    step: AnyStep, made: Made, dependencies: Collection[str]
+    step: AnyStep, made: PlannedSet, dependencies: Collection[str]
 ) -> Iterator[tuple[str, str, str]]:
     if isinstance(step, Remove):
         yield _out(step.names)
@@ -215,7 +219,7 @@ MARK = "# written by doctor set"
 
 
 def frozen(
-    answer: PackageSet, made: Made, name: str, resolve: Callable[[Question], Outcome]
+    answer: PackageSet, made: PlannedSet, name: str, resolve: Callable[[ResolveQuestion], Outcome]
 ) -> str | Failed:
     """Return the text of the file `name`, or why its hashes could not be had."""
     pins_of_set = made.found.pins
@@ -230,7 +234,7 @@ def frozen(
     return f"{_head(answer, made, name)}{resolved.text}"
 
 
-def _head(answer: PackageSet, made: Made, name: str) -> str:
+def _head(answer: PackageSet, made: PlannedSet, name: str) -> str:
     torch = made.torch
     lines = [f"{MARK} for Python {answer.python}, {answer.platform}"]
     if torch.index_url:
@@ -242,11 +246,11 @@ def _head(answer: PackageSet, made: Made, name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _pin(change: Change, made: Made) -> str:
+def _pin(change: PackageChange, made: PlannedSet) -> str:
     return f"{change.name}=={pinned(change.name, change.version, made.labels)}"
 
 
-def project(answer: PackageSet, made: Made) -> str:
+def project(answer: PackageSet, made: PlannedSet) -> str:
     """Return a pyproject.toml.
 
     The index is explicit: uv takes from it what `sources` names and nothing else. The lock is limited to this machine's

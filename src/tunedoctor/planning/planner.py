@@ -32,9 +32,14 @@ from tunedoctor.model.plan import (
 )
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning import steps
-from tunedoctor.planning.make import Made, Place, make
+from tunedoctor.planning.make import PlannedSet, SetTarget, make
 from tunedoctor.planning.roots import Roots
-from tunedoctor.planning.wanted import RefusedError, asked_for, wanted, wanted_of_roots
+from tunedoctor.planning.set_request import (
+    NoPlanError,
+    parse_requests,
+    set_request,
+    set_request_of_roots,
+)
 from tunedoctor.wheels.described import machine_of
 
 ROUNDS = 4
@@ -48,7 +53,7 @@ class Planned(NamedTuple):
     """All steps; () where nothing is to be done."""
     drafts: tuple[Drafted, ...] = ()
     simulated: Simulated | None = None
-    made: Made | None = None
+    made: PlannedSet | None = None
     """The set; None where nothing was left to the resolver."""
 
     @property
@@ -106,19 +111,19 @@ def rebuilt(snapshot: Snapshot, drafts: tuple[Drafted, ...], ask: Asking, rung: 
     """Return the plan for a new environment that replaces the one of `snapshot`. Raises RefusedError."""
     interpreter = snapshot.find(Interpreter)
     if interpreter is None or interpreter.kind != "venv":
-        raise RefusedError("only a virtual environment can be rebuilt in place")
+        raise NoPlanError("only a virtual environment can be rebuilt in place")
     ask.installed = None  # what is installed now is no source of a new environment
     place = _place(snapshot, ask)
     try:
         made = _made_of_roots(place, rung, rung.wishes)
-    except RefusedError as error:
+    except NoPlanError as error:
         if error.silent or not rung.wishes:
             raise
         made = _made_of_roots(place, rung, ())
     nothing = Absent(why="the environment is new")
     bare = snapshot.having(Packages(distributions=()), TorchBuild=nothing)
     plan = steps.fetched(Plan(steps=steps.whole_set(made)), place._replace(snapshot=bare))
-    installed = place.there
+    installed = place.installed_versions
     installs = (
         replace(
             install, pins=tuple(replace(p, was=installed.get(p.name, "")) for p in install.pins)
@@ -152,8 +157,10 @@ def rebuilt(snapshot: Snapshot, drafts: tuple[Drafted, ...], ask: Asking, rung: 
     return Planned(complete_plan, drafts, None, made)
 
 
-def _made_of_roots(place: Place, rung: Rung, wishes: Iterable[str]) -> Made:
-    return make(place, wanted_of_roots(asked_for(wishes), place.snapshot, rung.roots, rung.scope))
+def _made_of_roots(place: SetTarget, rung: Rung, wishes: Iterable[str]) -> PlannedSet:
+    return make(
+        place, set_request_of_roots(parse_requests(wishes), place.snapshot, rung.roots, rung.scope)
+    )
 
 
 def _without_packages(drafts: Iterable[Drafted]) -> tuple[Drafted, ...]:
@@ -192,7 +199,7 @@ def fresh(
     nothing = Absent(why="the environment is new")
     bare = snapshot.having(Packages(distributions=()), TorchBuild=nothing)
     place = _place(bare, ask)._replace(whole=not declared)
-    settled = settle(place, asked_for((*declared, *packages)))
+    settled = settle(place, parse_requests((*declared, *packages)))
     complete_plan, made = steps.fetched(settled.plan, place), settled.made
     python = place.python or sys.executable
     dropped = made.dropped if made else {}
@@ -205,7 +212,7 @@ def fresh(
     return Planned(complete_plan, made=made)
 
 
-def shown(place: Place, requests: Mapping[str, str]) -> Planned:
+def plan_requests(place: SetTarget, requests: Mapping[str, str]) -> Planned:
     """Return the plan that `doctor fix` would carry out for a request, without files. Raises like `settle`."""
     findings = chosen(diagnose(place.snapshot, place.checks), ()) if place.checks else ()
     return settle(place, requests, drafted(findings, place.snapshot, place.fixes))
@@ -213,11 +220,11 @@ def shown(place: Place, requests: Mapping[str, str]) -> Planned:
 
 def _place(
     snapshot: Snapshot, ask: Asking, checks: tuple[Check, ...] = (), fixes: tuple[Fix, ...] = ()
-) -> Place:
+) -> SetTarget:
     try:
-        return Place(machine_of(snapshot), ask, snapshot, checks, fixes)
+        return SetTarget(machine_of(snapshot), ask, snapshot, checks, fixes)
     except MachineError as error:
-        raise RefusedError(str(error)) from error
+        raise NoPlanError(str(error)) from error
 
 
 class _Wishes(NamedTuple):
@@ -232,7 +239,7 @@ class _Wishes(NamedTuple):
 
 
 def settle(
-    place: Place,
+    place: SetTarget,
     requests: Mapping[str, str],
     drafts: tuple[Drafted, ...] = (),
     rung: Rung | None = None,
@@ -246,7 +253,7 @@ def settle(
     for _ in range(ROUNDS):
         try:
             attempt = _tried(place, requests, drafts, wishes, rung)
-        except RefusedError as error:
+        except NoPlanError as error:
             if _is_initial(wishes, rung) and not error.silent:
                 wishes = wishes._replace(further=())
                 continue
@@ -265,14 +272,14 @@ def settle(
             break
         wishes = next_wishes
     if attempt is None or attempt.simulated is None:
-        raise refusal or RefusedError("no set was found")
+        raise refusal or NoPlanError("no set was found")
     if attempt.simulated.refused:
         raise _useless(attempt.simulated, drafts, attempt)
     return attempt
 
 
 def _next_wishes(
-    place: Place,
+    place: SetTarget,
     wishes: _Wishes,
     with_wishes: tuple[Drafted, ...],
     attempt: Planned,
@@ -298,13 +305,13 @@ def _helps(attempt: Planned | None) -> TypeGuard[Planned]:
 
 def _useless(
     simulated: Simulated, drafts: Iterable[Drafted], tried: Planned | None = None
-) -> RefusedError:
+) -> NoPlanError:
     commands = (draft.found.finding.cure.command for draft in drafts if draft.changes)
-    return RefusedError(f"no plan: {simulated.refused}", *commands, tried=tried)
+    return NoPlanError(f"no plan: {simulated.refused}", *commands, tried=tried)
 
 
 def _taught(
-    place: Place,
+    place: SetTarget,
     wishes: _Wishes,
     with_wishes: tuple[Drafted, ...],
     attempt: Planned,
@@ -321,19 +328,19 @@ def _taught(
 
 
 def _tried(
-    place: Place,
+    place: SetTarget,
     requests: Mapping[str, str],
     drafts: tuple[Drafted, ...],
     wishes: _Wishes,
     rung: Rung | None,
 ) -> Planned:
     names = dict(requests)
-    for name, range_ in asked_for((*steps.wishes_of(wishes.taken), *wishes.further)).items():
+    for name, range_ in parse_requests((*steps.wishes_of(wishes.taken), *wishes.further)).items():
         names[name] = ",".join(filter(None, (names.get(name, ""), range_)))
     want = (
-        wanted_of_roots(names, place.snapshot, rung.roots, rung.scope)
+        set_request_of_roots(names, place.snapshot, rung.roots, rung.scope)
         if rung
-        else wanted(names, place.snapshot)
+        else set_request(names, place.snapshot)
     )
     if not place.whole and not rung:
         # a fix puts in what it is for, not what else a whole set would hold

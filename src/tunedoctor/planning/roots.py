@@ -12,7 +12,7 @@ from tunedoctor.contracts.requirements import marker_environment, reach, require
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import holds, normalised, pep440, requirement
-from tunedoctor.planning.wanted import is_local, public, with_torch
+from tunedoctor.planning.set_request import is_local, public, with_torch
 from tunedoctor.system.reading import listed, read, toml
 
 _LARGEST, _MOST_FILES, _MOST_LINES = 1 << 18, 16, 2_000

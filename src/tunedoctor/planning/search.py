@@ -12,17 +12,24 @@ from typing import NamedTuple
 
 from tunedoctor.contracts.shipped import contract_problems, contract_ways, needed_library
 from tunedoctor.facts import Distribution, Packages, TorchBuild, empty
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
+from tunedoctor.installers.uv import Failed, NoSolution, Outcome, ResolveQuestion, Solved
 from tunedoctor.model.findings import split_requirement
 from tunedoctor.model.plan import Pin, Scope
 from tunedoctor.model.versions import at_least, parts, specifiers, within
 from tunedoctor.planning.conflict import describe, explain
-from tunedoctor.planning.wanted import GROUP, PAIRED, Wanted, public, said, with_torch
+from tunedoctor.planning.set_request import (
+    GROUP,
+    PAIRED,
+    SetRequest,
+    public,
+    unmet_text,
+    with_torch,
+)
 from tunedoctor.tables.known_bad import Broken, KnownBadRow, bitsandbytes_lacks, broken_pairs
 from tunedoctor.tables.load import table
 
 
-class Way(NamedTuple):
+class Constraint(NamedTuple):
     """A way out of what excludes each other."""
 
     name: str
@@ -39,7 +46,7 @@ class Break(NamedTuple):
     id: str
     severe: bool
     """An error: no set is made of it where there is a way out."""
-    ways: tuple[Way, ...]
+    ways: tuple[Constraint, ...]
     why: str
 
 
@@ -68,21 +75,25 @@ def breaks(
         asks = f"{contract.library} {versions[contract.library]} {verb} {contract.name or contract.module}"
         why = f"{asks}, which {contract.neighbour} {versions[contract.neighbour]} does not {lacks}"
         cure_pairs = (pair for cure in contract_ways(contract, versions) for pair in cure.items())
-        possible = tuple(Way(name, spec, why) for name, spec in cure_pairs if name not in fixed)
+        possible = tuple(
+            Constraint(name, spec, why) for name, spec in cure_pairs if name not in fixed
+        )
         id_ = f"{contract.library}-imports-{contract.neighbour}"
         severe = needed_library(contract.library) and contract.kind != "keyword"
         yield Break(id_, severe, possible, why)
 
 
 @cache
-def named() -> frozenset[str]:
+def table_packages() -> frozenset[str]:
     """Return the packages that the table speaks of: commands pin them, so that no break comes in with a dependency."""
     rows = table("known_bad")["rows"]
     names = {str(name) for row in rows for name in (*row["when"], *row.get("when_not", ()))}
     return frozenset(name for name in names if not with_torch(name))
 
 
-def remedies(broken: Broken, requested: Container[str], fixed: Container[str]) -> tuple[Way, ...]:
+def remedies(
+    broken: Broken, requested: Container[str], fixed: Container[str]
+) -> tuple[Constraint, ...]:
     """Return the constraints that avoid a pair, those with a proven effect first.
 
     Packages that are `requested` for change last, `fixed` ones never. Return () if no other version avoids the pair, so
@@ -91,7 +102,7 @@ def remedies(broken: Broken, requested: Container[str], fixed: Container[str]) -
     row = broken.row
     why = reason(broken)
     names = [n for n in row.names if n not in fixed and (n == "torch" or not with_torch(n))]
-    remedies_found = [Way(n, "", why) for n in row.absent]
+    remedies_found = [Constraint(n, "", why) for n in row.absent]
     for name in sorted(names, key=lambda n: (n in requested, n not in row.fix)):
         version = broken.versions.get(name, "")
         # the range that was seen to cure first, then all outside of the row
@@ -100,7 +111,7 @@ def remedies(broken: Broken, requested: Container[str], fixed: Container[str]) -
             specifier for specifier in known_fixes if not (version and within(version, specifier))
         ]
         specifiers_to_try += outside(row.when[name]) if name in row.when else [row.when_not[name]]
-        remedies_found += [Way(name, specifier, why) for specifier in specifiers_to_try]
+        remedies_found += [Constraint(name, specifier, why) for specifier in specifiers_to_try]
     return tuple(dict.fromkeys(remedies_found))
 
 
@@ -167,10 +178,10 @@ _IN_SCRIPTS = frozenset({"transformers", "peft", "trl", "accelerate", "datasets"
 class Task(NamedTuple):
     """The task of a search."""
 
-    want: Wanted
-    question: Question
+    want: SetRequest
+    question: ResolveQuestion
     """What the set must hold and what holds in any case; preferred are all pins that are there."""
-    resolve: Callable[[Question], Outcome]
+    resolve: Callable[[ResolveQuestion], Outcome]
     tries: Iterator[int]
     torch: tuple[str, ...] = ()
     """torch and its companions as constraints: given up together, last of all unless a cure asks for another torch."""
@@ -183,7 +194,7 @@ class Task(NamedTuple):
     build: TorchBuild | None = None
 
 
-class Found(NamedTuple):
+class FoundSet(NamedTuple):
     """A set."""
 
     pins: tuple[Pin, ...]
@@ -203,7 +214,7 @@ class Clash(NamedTuple):
 class _Tried(NamedTuple):
     """A try: the preferences that are kept or dropped, and uv's answer."""
 
-    ways: tuple[Way, ...] = ()
+    ways: tuple[Constraint, ...] = ()
     free: bool = False
     """torch is given up."""
     left: Mapping[str, str] = {}
@@ -217,7 +228,7 @@ class _Tried(NamedTuple):
         return {pin.name: public(pin.version) for pin in self.pins}
 
 
-def search(task: Task) -> Found | Clash | Failed:
+def search(task: Task) -> FoundSet | Clash | Failed:
     """Return a set without unnecessary changes, the clash that prevents one, or why that could not be decided."""
     finished_attempts: list[_Tried] = []
     clash = Clash("no set was found", NoSolution(""))
@@ -227,7 +238,7 @@ def search(task: Task) -> Found | Clash | Failed:
         if isinstance(result, Failed):
             return result
         if isinstance(result, NoSolution):
-            result = Clash(explain(result, _kept(task)), result)
+            result = Clash(explain(result, _unrequested(task)), result)
         if isinstance(result, Clash):
             clash = clash if clash.answer.text else result
             continue
@@ -239,14 +250,14 @@ def search(task: Task) -> Found | Clash | Failed:
         return clash
     best = min(finished_attempts, key=lambda finished: _price(task, finished))
     why = {**best.why, **{remedy.name: remedy.why for remedy in reversed(best.ways) if remedy.why}}
-    return Found(best.pins, why, tuple(best.left.values()))
+    return FoundSet(best.pins, why, tuple(best.left.values()))
 
 
 def _solved(task: Task, attempt: _Tried) -> tuple[_Tried, Outcome]:
     """Return uv's answer; if necessary, without packages outside the set whose ranges its explanation mentions."""
     tried_attempt, answer = _ask(task, attempt)
     if isinstance(answer, NoSolution):
-        speakers = (Way(name, "") for name in speaking(task.want.outside, answer.text))
+        speakers = (Constraint(name, "") for name in speaking(task.want.outside, answer.text))
         without_speakers = attempt._replace(
             ways=(*attempt.ways, *(remedy for remedy in speakers if remedy not in attempt.ways))
         )
@@ -257,7 +268,7 @@ def _solved(task: Task, attempt: _Tried) -> tuple[_Tried, Outcome]:
     return tried_attempt, answer
 
 
-def _kept(task: Task) -> dict[str, str]:
+def _unrequested(task: Task) -> dict[str, str]:
     """Return the installed versions of the packages that no one asks for."""
     return {n: v for n, v in task.want.installed.items() if not task.want.asked.get(n)}
 
@@ -305,7 +316,7 @@ def _led_out(task: Task, attempt: _Tried) -> _Tried | Clash | Failed:
             return answer
         if isinstance(answer, NoSolution):
             clash = clash or Clash(
-                f"{broken.why}; to avoid that fails: {explain(answer, _kept(task))}", answer
+                f"{broken.why}; to avoid that fails: {explain(answer, _unrequested(task))}", answer
             )
         elif _price(task, next_attempt) > _price(task, attempt) + 1:
             more_expensive.append(next_attempt)
@@ -327,15 +338,18 @@ def _broken(task: Task, attempt: _Tried) -> Iterator[Break]:
     build = None if attempt.free and task.torch else task.build
     all_breaks = [*breaks(task, all_versions, build, fixed)]
     for lack in task.want.unmet:
-        name, range_, owner, why = lack.name, lack.specifier, lack.owner.name, said(lack)
+        name, range_, owner, why = lack.name, lack.specifier, lack.owner.name, unmet_text(lack)
         met = name in all_versions and (
             not range_ or within(all_versions[name], range_) is not False
         )
         if not met and all_versions.get(owner) == task.want.installed.get(owner):
-            remedies_of_lack: tuple[Way, ...] = (Way(name, range_, why), Way(owner, "", why))
+            remedies_of_lack: tuple[Constraint, ...] = (
+                Constraint(name, range_, why),
+                Constraint(owner, "", why),
+            )
             if lack.too_new:
                 # a newer release of the owner often accepts the installed version
-                newer = Way(owner, f">{public(lack.owner.version)}", why, is_required=True)
+                newer = Constraint(owner, f">{public(lack.owner.version)}", why, is_required=True)
                 remedies_of_lack = (newer, *remedies_of_lack)
             all_breaks.append(Break(why, severe=False, ways=remedies_of_lack, why=why))
     return (broken for broken in all_breaks if broken.id not in attempt.left)
@@ -370,7 +384,7 @@ def _put_back(task: Task, attempt: _Tried) -> _Tried:
     if attempt.free:
         # what is asked for goes with another torch in its newest release, not in an old one
         new = {*attempt.versions} - {*task.want.installed, *GROUP}
-        pinned = (Way(n, f"=={attempt.versions[n]}") for n in task.want.asked if n in new)
+        pinned = (Constraint(n, f"=={attempt.versions[n]}") for n in task.want.asked if n in new)
         attempt = attempt._replace(ways=(*attempt.ways, *pinned))
     previous: _Tried | None = None
     # what went back lets another one stay
@@ -387,7 +401,7 @@ def _back_in_turn(task: Task, attempt: _Tried) -> _Tried:
         # what stays is held as well where another one would change in its place
         unchanged = [n for n, v in attempt.versions.items() if task.want.installed.get(n) == v]
         for names in (names_to_restore, [*names_to_restore, *unchanged]):
-            pinned = (Way(n, f"=={task.want.installed[n]}") for n in names if n != "torch")
+            pinned = (Constraint(n, f"=={task.want.installed[n]}") for n in names if n != "torch")
             restored, answer = _ask(task, attempt._replace(ways=(*attempt.ways, *pinned)))
             if not isinstance(answer, Solved):
                 break
@@ -397,7 +411,7 @@ def _back_in_turn(task: Task, attempt: _Tried) -> _Tried:
                 attempt = restored
                 break
         if isinstance(answer, NoSolution) and len(names_to_restore) == 1:
-            plain = describe(answer, _kept(task))
+            plain = describe(answer, _unrequested(task))
             attempt = (
                 attempt._replace(why={**attempt.why, names_to_restore[0]: plain})
                 if plain

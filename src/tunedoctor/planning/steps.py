@@ -18,8 +18,8 @@ from tunedoctor.model.plan import AnyStep, Install, Pin, Plan, PlanError, Remove
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import normalised, within
 from tunedoctor.planning.conflict import explain
-from tunedoctor.planning.make import Made, Place
-from tunedoctor.planning.wanted import GROUP, RefusedError, public, with_torch
+from tunedoctor.planning.make import PlannedSet, SetTarget
+from tunedoctor.planning.set_request import GROUP, NoPlanError, public, with_torch
 
 UNPACKED = 3.0
 """Room that a plan takes, in downloads: the wheel, what is in it, and byte code. torch's wheels grow 1.9-fold."""
@@ -39,7 +39,7 @@ def joined(drafts: Iterable[Drafted], steps: tuple[Remove | Install, ...] = ()) 
     try:
         return merge((*changing_plans, Plan(steps=steps), *manual))
     except PlanError as error:
-        raise RefusedError(str(error)) from error
+        raise NoPlanError(str(error)) from error
 
 
 def _plan(draft: Drafted) -> Plan:
@@ -70,9 +70,9 @@ def without(plan: Plan, moved: set[str]) -> Plan:
     return replace(plan, steps=tuple(steps))
 
 
-def steps_of(made: Made, place: Place, requests: Collection[str]) -> tuple[Install, ...]:
+def steps_of(made: PlannedSet, place: SetTarget, requests: Collection[str]) -> tuple[Install, ...]:
     """Return the installs of a set for what is `requests`: torch and companions from their index, then the rest."""
-    installed, needed = place.there, _serving(made, place.there, requests)
+    installed, needed = place.installed_versions, _serving(made, place.installed_versions, requests)
     moved = [(pin, pinned(n, pin.version, made.labels)) for n, pin in made.moved.items()]
     pins = [
         replace(pin, version=version, was=installed.get(pin.name, ""))
@@ -87,7 +87,7 @@ def steps_of(made: Made, place: Place, requests: Collection[str]) -> tuple[Insta
     return tuple(step for step in (first, Install(pins=rest)) if step.pins)
 
 
-def whole_set(made: Made) -> tuple[Install, ...]:
+def whole_set(made: PlannedSet) -> tuple[Install, ...]:
     """Return the installs of a set for an empty environment: torch and its companions first."""
     pins = [replace(p, version=pinned(n, p.version, made.labels)) for n, p in made.pins.items()]
     group = tuple(pin for pin in pins if pin.name in GROUP)
@@ -102,7 +102,7 @@ def pinned(name: str, version: str, labels: Mapping[str, str]) -> str:
     return f"{version}+{label}" if label else version
 
 
-def _serving(made: Made, installed: Collection[str], requests: Collection[str]) -> set[str]:
+def _serving(made: PlannedSet, installed: Collection[str], requests: Collection[str]) -> set[str]:
     """Return the requested packages, and what these and the installed packages require.
 
     A set always contains torch, and what torch requires moves with it. If torch is neither installed nor requested,
@@ -141,9 +141,9 @@ def exchanged(plan: Plan, snapshot: Snapshot, new_pins: Iterable[Pin] = ()) -> P
     return merge((without(plan, {*unused}), Plan(steps=(Remove(names=unused),))))
 
 
-def fetched(plan: Plan, place: Place) -> Plan:
+def fetched(plan: Plan, place: SetTarget) -> Plan:
     """Return the plan with all hashes, sizes and the packages that only a new torch needs. Raises RefusedError."""
-    installed = place.there
+    installed = place.installed_versions
     if (torch_install := new_torch(plan)) is not None:
         resolved = _looked_up(
             torch_install, place, {n: v for n, v in installed.items() if not with_torch(n)}
@@ -165,7 +165,7 @@ def fetched(plan: Plan, place: Place) -> Plan:
     return replace(plan, download_bytes=total, disk_bytes=int(total * UNPACKED))
 
 
-def _looked_up(install: Install, place: Place, installed: Mapping[str, str]) -> Install:
+def _looked_up(install: Install, place: SetTarget, installed: Mapping[str, str]) -> Install:
     """Return an install with its hashes.
 
     Without a GPU every build of torch runs, also that of the user's sources, but a CUDA build is not used, because it
@@ -200,9 +200,9 @@ def _looked_up(install: Install, place: Place, installed: Mapping[str, str]) -> 
         words = f"--no-deps {requested_pins} --index-url {index}"
         silent = index in ask.silent
         remedies = elsewhere(words) if silent else ()
-        raise RefusedError(why, *remedies, ban=ban, partly=silent, details=result.text)
+        raise NoPlanError(why, *remedies, ban=ban, partly=silent, details=result.text)
     retry = "run doctor fix again when the package index can be reached"
-    raise RefusedError(result.text, *(() if ban else (retry,)), ban=ban, silent=True)
+    raise NoPlanError(result.text, *(() if ban else (retry,)), ban=ban, silent=True)
 
 
 def elsewhere(words: str) -> tuple[str, str]:
@@ -234,7 +234,7 @@ def hold_off(plan: Plan, snapshot: Snapshot) -> None:
         if within(planned_versions.get(name, ""), specifier) is False:
             why = f"{name} {planned_versions[name]} conflicts with conda-meta/pinned, which says {pin}"
             change_line = f"change that line of {interpreter.prefix}/conda-meta/pinned"
-            raise RefusedError(why, change_line, final=True)
+            raise NoPlanError(why, change_line, final=True)
     changed_names = (
         *planned_versions,
         *(name for name in plan.removed if name not in planned_versions),
@@ -257,7 +257,7 @@ def hold_off(plan: Plan, snapshot: Snapshot) -> None:
             f"pixi remove {options}", f"pixi add {options}", "==", of_pip, planned_versions
         )
         why = "pixi manages this environment with its own file and reverts changes made by other tools"
-        raise RefusedError(why, *lines, final=True)
+        raise NoPlanError(why, *lines, final=True)
     remove_command, install_command = (
         f"{conda_prefix.tool} remove -p {prefix}",
         f"{conda_prefix.tool} install -p {prefix}",
@@ -266,7 +266,7 @@ def hold_off(plan: Plan, snapshot: Snapshot) -> None:
     why = f"conda installed {packages_named}; a change by pip or uv would make its records wrong"
     # the way on for what pip put in: the same fix without conda's packages
     rest = ["doctor fix"] if any(name not in conda_owned for name in planned_versions) else []
-    raise RefusedError(
+    raise NoPlanError(
         why,
         *_lines(remove_command, install_command, "=", conda_owned, planned_versions),
         *rest,

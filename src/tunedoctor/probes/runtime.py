@@ -305,7 +305,7 @@ def fold(runs: Sequence[ScriptRun]) -> Runtime:
 
 
 _OURS = (
-    *(f'"{TARGET / script_name}"' for script_name in ("deep.py", "telling.py", "start.py")),
+    *(f'"{TARGET / script_name}"' for script_name in ("deep.py", "reporting.py", "start.py")),
     *('"<frozen', "importlib/__init__.py"),
 )
 """Parts of frames of the script and the import system, which are not the tested packages'."""

@@ -20,7 +20,7 @@ from tunedoctor.refresh.index import Builds, python_order
 from tunedoctor.tables.gpus import named_as
 from tunedoctor.tables.load import CARRIED
 from tunedoctor.tables.updated import RELEASE, Overlay, checked
-from tunedoctor.tables.wheels import VARIANT, Build, Release, cuda_of, in_order
+from tunedoctor.tables.wheels import VARIANT, Release, WheelRow, cuda_of, in_order
 from tunedoctor.wheels.rules import driver_floor
 
 MOST = 100
@@ -270,7 +270,9 @@ def _joined(  # noqa: PLR0913  a row, what was seen and told, two tables
             oldest = floor or (_OLD_GLIBC if family.startswith("linux") else "")
             driver = _drivers(variant, version_facts, in_use) if variant.startswith("cu") else ""
             code = _code(version, family, variant, version_facts, rows)
-            builds.append(Build(variant, family, " ".join(new), oldest, driver, *code, seen=True))
+            builds.append(
+                WheelRow(variant, family, " ".join(new), oldest, driver, *code, seen=True)
+            )
     marks = [mark for mark in row.unverified if mark in unsure]
     return replace(row, unverified=marks, builds=tuple(builds))
 
@@ -312,7 +314,7 @@ def rows_of(table: Any) -> dict[str, Release]:  # noqa: ANN401  a wheel table
     return msgspec.convert(table["releases"]["items"], dict[str, Release])
 
 
-def published(table: Any) -> dict[tuple[str, str, str], Build]:  # noqa: ANN401
+def published(table: Any) -> dict[tuple[str, str, str], WheelRow]:  # noqa: ANN401
     """Return (release, platform family, variant) of the CUDA, ROCm and XPU wheels whose publication was confirmed."""
     builds = ((version, b) for version, row in rows_of(table).items() for b in row.builds)
     confirmed = ((version, b) for version, b in builds if b.seen and b.kind != "cpu")

@@ -6,11 +6,11 @@ from tunedoctor.model.machine import Gpu, Machine
 from tunedoctor.model.wording import many, name_counts
 from tunedoctor.render.screen import BOUND, Part, Screen, mark
 from tunedoctor.tables.load import table
-from tunedoctor.wheels.choose import Matrix, MatrixRow, WheelChoice
-from tunedoctor.wheels.commands import REQUIREMENTS, Commands
+from tunedoctor.wheels.choose import BuildMatrix, MatrixRow, WheelChoice
+from tunedoctor.wheels.commands import REQUIREMENTS, WheelCommands
 
 INDENT = 11
-NONE = Commands((), (), "", "", "")
+NONE = WheelCommands((), (), "", "", "")
 _SYSTEMS = {"linux": "Linux", "wsl": "WSL", "windows": "Windows", "macos": "macOS"}
 
 
@@ -126,7 +126,7 @@ def _commands(answer: WheelChoice, screen: Screen) -> None:
                 screen.line(line)
 
 
-def render_matrix(matrix: Matrix, screen: Screen) -> str:
+def render_matrix(matrix: BuildMatrix, screen: Screen) -> str:
     """Return the screen: a line for each build of the last patch of each release, this machine marked."""
     head(matrix.machine, matrix.assumed, screen)
     screen.line()
@@ -140,7 +140,7 @@ def render_matrix(matrix: Matrix, screen: Screen) -> str:
     return screen.text()
 
 
-def _releases(matrix: Matrix) -> list[list[MatrixRow]]:
+def _releases(matrix: BuildMatrix) -> list[list[MatrixRow]]:
     every = [list(some) for _, some in groupby(matrix.rows, lambda row: row.torch)]
     last = {some[0].torch.rpartition(".")[0]: some for some in reversed(every)}
     return [some for some in every if some in last.values() or any(row.chosen for row in some)]

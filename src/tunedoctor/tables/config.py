@@ -72,7 +72,7 @@ class Rule(NamedTuple):
         return f"{PREFIX}{head}{normalised(self.name)}"
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         """The requirement in words."""
         if self.row.kind == "size":
             return f"at least {gib(self.wanted)}"

@@ -19,7 +19,7 @@ VARIANT = pattern(r"(?:cpu|xpu|mps|cu\d{2,3}|rocm\d{1,3}\.\d{1,3}(?:\.\d{1,3})?)
 _NEVER = "999999"
 
 
-class Build(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, dict=True):
+class WheelRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, dict=True):
     """A row: the wheels of one variant for one platform, and their requirements."""
 
     variant: str
@@ -139,7 +139,7 @@ class Release(
     torchaudio: str
     numpy_abi: dict[str, int]
     unverified: list[str]
-    builds: tuple[Build, ...]
+    builds: tuple[WheelRow, ...]
     version: str = ""
     """Its key in the table."""
 
@@ -148,17 +148,17 @@ class Release(
         """The version in comparable form."""
         return pep440(self.version) or Version("0")
 
-    def build(self, family: str, variant: str) -> Build | None:
+    def build(self, family: str, variant: str) -> WheelRow | None:
         """Return the build of a variant for a platform family; None if there is none."""
         return next((b for b in self.builds if (b.platform, b.variant) == (family, variant)), None)
 
-    def of(self, family: str, kind: str) -> tuple[Build, ...]:
+    def of(self, family: str, kind: str) -> tuple[WheelRow, ...]:
         """Return the builds of the given kind (cuda, rocm, xpu, cpu) for a platform family, in table order."""
         return self._groups.get((family, kind), ())
 
     @cached_property
-    def _groups(self) -> dict[tuple[str, str], tuple[Build, ...]]:
-        groups: dict[tuple[str, str], list[Build]] = {}
+    def _groups(self) -> dict[tuple[str, str], tuple[WheelRow, ...]]:
+        groups: dict[tuple[str, str], list[WheelRow]] = {}
         for build in self.builds:
             groups.setdefault((build.platform, build.kind), []).append(build)
         return {key: tuple(builds) for key, builds in groups.items()}

@@ -15,7 +15,7 @@ import sys
 import warnings
 from typing import Any, Iterator
 
-from .telling import LONGEST, Missing, Teller, attempt, installed, reach, text_of
+from .reporting import LONGEST, Missing, Teller, attempt, installed, reach, text_of
 
 _OWN = os.path.dirname(os.path.abspath(__file__))
 TABLE = os.path.join(_OWN, "..", "tables", "imports.json")

@@ -2,7 +2,7 @@
 
 The scripts import each other as the package `doctor_target`, which this file creates for its folder: no folder is added
 to sys.path, so no module of the user is shadowed. This happens outside of `if __name__` because spawned worker
-processes run this file again before they unpickle their work. Scripts of PARTS report their stages with telling.py.
+processes run this file again before they unpickle their work. Scripts of PARTS report their stages with reporting.py.
 """
 
 import importlib
@@ -77,7 +77,7 @@ def main(part: str, argv: List[str]) -> None:
     parser.add_argument("--minutes", type=float, default=10.0, help="minutes of load")
     asked = parser.parse_args(argv)
     rank = int(os.environ.get("RANK", "0")) if part in ("ranks", "links") else 0
-    tell = work("telling.Teller")(asked.seconds, asked.skip, rank)
+    tell = work("reporting.Teller")(asked.seconds, asked.skip, rank)
     tell.leave(**(work(PARTS[part])(tell, asked) or {}))
 
 

@@ -14,7 +14,16 @@ from tunedoctor.tables.gpus import named_as
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import releases
 from tunedoctor.wheels import pick, reasons, situation
-from tunedoctor.wheels.pick import NEWEST, Action, Choice, Found, Question, allowed, fitting, say
+from tunedoctor.wheels.pick import (
+    NEWEST,
+    Action,
+    BuildQuestion,
+    Choice,
+    FittingBuild,
+    allowed,
+    fitting,
+    say,
+)
 from tunedoctor.wheels.rules import first_driver, last_driver, one_spelling
 from tunedoctor.wheels.situation import Situation, driver_needed, names_of, newest_driver
 from tunedoctor.wheels.vendor import windows_arm_build
@@ -27,10 +36,10 @@ class WayOut(NamedTuple):
     """The result of lifting conditions."""
 
     action: Action
-    found: tuple[Found, ...]
+    found: tuple[FittingBuild, ...]
     after: str
     """What it requires, in words: "on Python 3.13"."""
-    nearest: Found | None = None
+    nearest: FittingBuild | None = None
     """If it requires a newer torch: the release next to the requested one, if that is another one."""
 
 
@@ -38,7 +47,7 @@ class _Lifted(NamedTuple):
     """A question with one condition less, and what that requires; for the driver, the build found decides that."""
 
     action: Action
-    question: Question
+    question: BuildQuestion
     after: str = ""
 
 
@@ -217,7 +226,7 @@ def _paths(s: Situation, *, several: bool) -> Iterator[tuple[_Lifted, ...]]:
                 yield first, second
 
 
-def _lifted(s: Situation, q: Question) -> Iterator[_Lifted]:
+def _lifted(s: Situation, q: BuildQuestion) -> Iterator[_Lifted]:
     """Yield the question without driver, Python, torch and system conditions, in order of increasing cost."""
     newest = newest_driver(s.gpus.nvidia)
     if s.gpus.nvidia and q.driver < newest:
@@ -248,7 +257,7 @@ def nearest(python: str) -> list[str]:
     return sorted((tag for tag in tags if tag != python), key=distance)
 
 
-def _nearest_newer(q: Question, newest: Found, kind: str) -> Found | None:
+def _nearest_newer(q: BuildQuestion, newest: FittingBuild, kind: str) -> FittingBuild | None:
     """Return the build of the first release above the range that fits, if it isn't the newest."""
     in_range = [release.parsed for release, _ in allowed(q.torch)]
     for release in reversed(releases()):
@@ -259,7 +268,7 @@ def _nearest_newer(q: Question, newest: Found, kind: str) -> Found | None:
     return None
 
 
-def _direction(action: Action, requested: str, build: Found) -> Action:
+def _direction(action: Action, requested: str, build: FittingBuild) -> Action:
     if action != "use_newer_torch":
         return action
     if in_range := [release.parsed for release, _ in allowed(requested)]:
@@ -308,7 +317,7 @@ def in_the_way(s: Situation, remedies: list[WayOut]) -> Choice:
     return Choice.of(first.action, messages, alternatives_of(remedies))
 
 
-def _no_python(q: Question) -> Iterator[pick.Said]:
+def _no_python(q: BuildQuestion) -> Iterator[pick.Said]:
     requested_torch = f"torch {q.torch}" if q.torch else "torch"
     releases_with_python = [
         r.version for r, _ in allowed(q.torch) if q.python in r.pythons(q.family)

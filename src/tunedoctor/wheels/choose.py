@@ -18,20 +18,26 @@ from tunedoctor.model.machine import Gpu, Machine
 from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.model.versions import parts, pep440, within
 from tunedoctor.tables.wheels import VARIANT, Numbers, cuda_of, release_row, releases
-from tunedoctor.tables.wheels import Build as Row
+from tunedoctor.tables.wheels import WheelRow as Row
 from tunedoctor.wheels import blocked, pick, situation
-from tunedoctor.wheels.commands import Commands, Steer, commands_of, steering
+from tunedoctor.wheels.commands import Steer, WheelCommands, commands_of, steering
 from tunedoctor.wheels.pick import (
     Action,
     Alternative,
     Build,
     Choice,
-    Found,
+    FittingBuild,
     fitting,
     offered,
     say,
 )
-from tunedoctor.wheels.reasons import about_gpus, about_old_gpus, about_release, beside, further
+from tunedoctor.wheels.reasons import (
+    about_gpus,
+    about_old_gpus,
+    about_release,
+    about_settings,
+    further,
+)
 from tunedoctor.wheels.rules import driver_floor, index_of, last_driver
 from tunedoctor.wheels.situation import Situation, floor_words, label_of, names_of
 from tunedoctor.wheels.vendor import amd_build, amd_pythons
@@ -43,7 +49,7 @@ def choose(machine: Machine) -> Choice:
     vendors = [vendor for vendor in pick.KINDS if s.gpus.of(vendor)]
     kind = pick.KINDS[vendors[0]] if vendors else "cpu"
     if early := blocked.impossible(s) or blocked.at_fault(s, kind):
-        return early.saying(beside(s, early.torchvision))
+        return early.saying(about_settings(s, early.torchvision))
     if s.question.family.startswith("macos"):
         choice = _plain(s, "install")
     elif vendors and blocked.asks_for_cpu(s):
@@ -58,7 +64,7 @@ def choose(machine: Machine) -> Choice:
         )
         # without a usable GPU, the reason for that comes first
         choice = choice.saying(about_gpus(s), first=choice.action == "cpu_only")
-    return choice.saying(beside(s, choice.torchvision))
+    return choice.saying(about_settings(s, choice.torchvision))
 
 
 def of_build(build: Build, machine: Machine, action: Action = "install") -> Choice:
@@ -69,7 +75,7 @@ def of_build(build: Build, machine: Machine, action: Action = "install") -> Choi
     return Choice(action, *pair, index, build=build)
 
 
-def _installed(s: Situation, action: Action, builds: tuple[Found, ...]) -> Choice:
+def _installed(s: Situation, action: Action, builds: tuple[FittingBuild, ...]) -> Choice:
     best = builds[0]
     return replace(
         of_build(best.build, s.machine, action),
@@ -91,7 +97,7 @@ def _for_gpus(s: Situation, vendors: list[str]) -> Choice:
     return choice
 
 
-def _which_vendor(s: Situation, fits: dict[str, tuple[Found, ...]]) -> Choice:
+def _which_vendor(s: Situation, fits: dict[str, tuple[FittingBuild, ...]]) -> Choice:
     """Return the question which vendor to use. The default has the most memory; then NVIDIA, AMD, Intel."""
     memory = {v: sum(g.memory_gib for g in s.gpus.of(v)) for v in fits}
     order = sorted(fits, key=lambda v: -memory[v] if all(memory.values()) else 0)
@@ -169,7 +175,7 @@ def _of_amd(s: Situation, choice: Choice) -> Choice:
 def _for_some(s: Situation, vendor: str) -> Choice | None:
     kind, nvidia = pick.KINDS[vendor], vendor == "nvidia"
     supported: tuple[Gpu, ...] = ()
-    builds: tuple[Found, ...] = ()
+    builds: tuple[FittingBuild, ...] = ()
 
     def newness(gpu: Gpu) -> tuple[Numbers, float, int, str]:
         return parts(gpu.compute_capability), gpu.memory_gib, len(gpu.gfx), gpu.gfx
@@ -278,7 +284,7 @@ class WheelChoice(pick.Chosen, frozen=True, kw_only=True):
     machine: Machine
     knowledge: Knowledge | None = None
     """Age of the wheel table that was used."""
-    commands: Commands | None = None
+    commands: WheelCommands | None = None
     steering: tuple[Steer, ...] = ()
 
 
@@ -343,7 +349,7 @@ class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):
     chosen: bool
 
 
-class Matrix(msgspec.Struct, frozen=True, kw_only=True):
+class BuildMatrix(msgspec.Struct, frozen=True, kw_only=True):
     """All builds for a machine's platform, newest release first."""
 
     schema: Literal["doctor.wheel-matrix/1"] = "doctor.wheel-matrix/1"
@@ -354,7 +360,7 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     knowledge: Knowledge | None = None
 
 
-def matrix(choice: WheelChoice) -> Matrix:
+def matrix(choice: WheelChoice) -> BuildMatrix:
     """Return the builds of the releases that an answer chose among, with what its machine lacks for each."""
     s = situation.situation(choice.machine)
     vendors = frozenset(vendor for vendor in pick.KINDS if s.gpus.of(vendor))
@@ -376,10 +382,10 @@ def matrix(choice: WheelChoice) -> Matrix:
         for release, row in sorted(builds, key=lambda pair: pair[0].parsed, reverse=True)
     )
     shared = {name: getattr(choice, name) for name in ("machine", "assumed", "knowledge")}
-    return Matrix(rows=tuple(rows), **shared)
+    return BuildMatrix(rows=tuple(rows), **shared)
 
 
-def _lacks(q: pick.Question, vendors: Iterable[str], row: Row) -> Iterator[str]:
+def _lacks(q: pick.BuildQuestion, vendors: Iterable[str], row: Row) -> Iterator[str]:
     mac = q.family.startswith("macos")
     if q.python and q.python not in row.pythons:
         yield f"no wheel for Python {q.python}"
@@ -394,7 +400,7 @@ def _lacks(q: pick.Question, vendors: Iterable[str], row: Row) -> Iterator[str]:
         yield "only AMD's own builds run here"
     if q.driver < row.drivers[q.windows]:
         yield f"driver {floor_words(row.drivers[q.windows])}"
-    if code := pick.lacking(row, sorted(q.wanted(row.kind))):
+    if code := pick.lacking(row, sorted(q.needed_targets(row.kind))):
         yield f"code for {', '.join(code)}"
 
 

@@ -149,7 +149,7 @@ def _shell_path(path: str, *, windows: bool) -> str:
     return path if re.fullmatch(r"[\w.:\\/~-]+", path) else f'"{path}"'
 
 
-class Commands(msgspec.Struct, frozen=True):
+class WheelCommands(msgspec.Struct, frozen=True):
     """Install commands for each tool; all of them install the same build."""
 
     pip: tuple[str, ...]
@@ -196,7 +196,7 @@ def commands_of(
     installed: str = "",
     python: str = "",
     config: InstallerConfig | None = None,
-) -> Commands | None:
+) -> WheelCommands | None:
     """Return the commands for the build of a choice; None if it has none.
 
     `installed` is the current torch ("2.14.1+cu130"), `python` the path of the target's interpreter ("": the one
@@ -242,7 +242,7 @@ def commands_of(
     # pip ignores other indexes if the file has --index-url; uv does not, so it gets the backend
     from_file = pip_install("-r", REQUIREMENTS), *uv_first, uv_install("-r", REQUIREMENTS)
     runs = [f"# {run}" for run in (*pip_first, *from_file)]
-    return Commands(
+    return WheelCommands(
         pip=(*pip_first, pip_install(requirements, *index)),
         uv_pip=(*uv_first, uv_install(requirements)),
         uv_project=_uv_project(pins, f"{uv_prefix}uv add", [*reinstall_options, *uv_words]),

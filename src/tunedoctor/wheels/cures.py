@@ -38,7 +38,7 @@ class TorchInstall(NamedTuple):
         return f"torch {self.version}{kinds.get(self.variant[:2], '')}: about {size} GB, no reboot"
 
 
-class Way(NamedTuple):
+class InstallWay(NamedTuple):
     """The way to get a driver, or a build with code for an AMD GPU."""
 
     cure: Cure
@@ -87,7 +87,7 @@ def rebuild_xpu(own: Own) -> Cure:
     return install.cure if install else _newest(own[1], "xpu")
 
 
-def rocm_build(own: Own, gfx: tuple[str, ...]) -> Way:
+def rocm_build(own: Own, gfx: tuple[str, ...]) -> InstallWay:
     """Return how to get a build for these gfx targets: from PyTorch's index, else AMD's own, else none."""
     from tunedoctor.model.machine import python_tag  # noqa: PLC0415
     from tunedoctor.wheels.situation import vendor_builds  # noqa: PLC0415
@@ -96,7 +96,7 @@ def rocm_build(own: Own, gfx: tuple[str, ...]) -> Way:
     if fit := _rebuilt(own, "amd", gfx):
         rocm = fit.variant.removeprefix("rocm")
         note = f"torch {fit.version} for ROCm {rocm}: about 4 GB, no reboot"
-        return Way(fit.cure, note, on_index=True)
+        return InstallWay(fit.cure, note, on_index=True)
     host, interpreter, _ = own
     if host and gfx:
         platform = "windows" if host.os == "windows" else "wsl" if host.wsl else "linux"
@@ -105,14 +105,14 @@ def rocm_build(own: Own, gfx: tuple[str, ...]) -> Way:
             line = pip(interpreter, "install", *build.requirements, index=build.index).command
             kind = f"own build with ROCm {build.rocm}" if build.rocm else "nightly build"
             note = f"AMD's {kind}: over 1 GB, no reboot"
-            return Way(tell(line), note, of_amd=True)
+            return InstallWay(tell(line), note, of_amd=True)
     if vendor_builds().issuperset(gfx):
         extras = ",".join(f"device-{target}" for target in gfx) or "device-all"
         instruction = f"Install AMD's own PyTorch, torch[{extras}], as the releases page of ROCm/TheRock describes"
         note = "PyTorch's own index has no build for this GPU on this system"
-        return Way(advise(instruction), note, of_amd=True)
+        return InstallWay(advise(instruction), note, of_amd=True)
     note = "neither PyTorch's index nor AMD has a build with code for this GPU"
-    return Way(advise("Train on another GPU, or on the CPU"), note)
+    return InstallWay(advise("Train on another GPU, or on the CPU"), note)
 
 
 def same_torch(interpreter: Interpreter | Unknown | None, version: str, variant: str) -> Cure:
@@ -208,7 +208,7 @@ def _installed(
 
 def install_driver(
     host: Host, floor: str = "", *, old_card: bool = False, container: Container | None = None
-) -> Way:
+) -> InstallWay:
     """Return how to get a driver of at least `floor`; `old_card`: Maxwell, Pascal or Volta, which end with 580."""
     driver_words = f"driver {floor} or newer" if floor else "driver 580 or newer"
     place = "board" if on_board(host) else "other"
@@ -217,9 +217,9 @@ def install_driver(
     row = driver_row(host, floor, old_card=old_card) if place == "other" else None
     if row:
         note = "; ".join(filter(None, ("needs root and a reboot", row.get("note"))))
-        return Way(tell(row["command"], "reboot"), note)
+        return InstallWay(tell(row["command"], "reboot"), note)
     instruction, who, note = table("driver_install")["elsewhere"][place]
-    return Way(advise(instruction.format(driver=driver_words), who), note)
+    return InstallWay(advise(instruction.format(driver=driver_words), who), note)
 
 
 def on_board(host: Host) -> bool:
@@ -238,10 +238,12 @@ def driver_row(host: Host, floor: str = "", *, old_card: bool = False) -> dict[s
     return None
 
 
-def rebuild_module(host: Host) -> Way:
+def rebuild_module(host: Host) -> InstallWay:
     """Return how to build the installed driver's module for the running kernel."""
     for row in table("driver_install")["rebuild"]:
         if host.distro in row["ids"]:
-            return Way(tell(row["command"], "root"), "needs root; takes a few minutes, no reboot")
+            return InstallWay(
+                tell(row["command"], "root"), "needs root; takes a few minutes, no reboot"
+            )
     command = "sudo dkms autoinstall && sudo modprobe nvidia"
-    return Way(tell(command), "needs root; takes a few minutes")
+    return InstallWay(tell(command), "needs root; takes a few minutes")

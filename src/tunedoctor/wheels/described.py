@@ -16,7 +16,7 @@ from tunedoctor.model.versions import parts, specifiers
 from tunedoctor.tables.gpus import amd_like, named_as, nvidia_by_pci, nvidia_like
 from tunedoctor.tables.load import table
 from tunedoctor.wheels.rules import one_spelling
-from tunedoctor.wheels.situation import known, with_current_driver
+from tunedoctor.wheels.situation import identify_gpu, with_current_driver
 
 MOST_GPUS = 256
 """More than any machine has; a longer list is a mistake."""
@@ -130,7 +130,7 @@ def machine_from(row: object) -> Machine:
     wrong = f"driver_version is {driver[:60]!r}; expected a version such as 580.65.06, or null for no driver"
     _refuse(driver and not parts(driver), wrong)
     texts["arch"] = texts["arch"] or ("arm64" if texts["platform"] == "macos" else "x86_64")
-    texts["torch"] = wanted(texts["torch"])
+    texts["torch"] = parse_range(texts["torch"])
     tools = row.get("rocm_tools")
     more = {
         "gpus": [_gpu(number, described) for number, described in enumerate(gpus)],
@@ -141,7 +141,7 @@ def machine_from(row: object) -> Machine:
     return msgspec.convert({**texts, **more}, Machine)
 
 
-def wanted(torch: str) -> str:
+def parse_range(torch: str) -> str:
     """Return a requested range as a specifier: "2.6" means "==2.6.*". Raises MachineError."""
     text = torch.strip().removeprefix("py").removeprefix("torch").strip()
     if text[:1].isdigit():
@@ -182,7 +182,7 @@ def _strings(row: _Row, key: str) -> dict[str, str]:
         raise MachineError("it is nested too deep for a machine") from error
 
 
-class Asked(NamedTuple):
+class DescribedValues(NamedTuple):
     """Values of the options; "" and () if not given. --gpu and --driver accept "none" for "there is none"."""
 
     platform: str = ""
@@ -197,7 +197,7 @@ class Asked(NamedTuple):
     torch: str = ""
 
 
-def blank(options: Asked, python: str) -> tuple[Machine, tuple[str, ...]]:
+def blank(options: DescribedValues, python: str) -> tuple[Machine, tuple[str, ...]]:
     """Return the machine that the options alone describe, and what was assumed; `python` is the default version."""
     row = {"platform": options.platform, "arch": options.arch, "python": options.python or python}
     try:
@@ -228,7 +228,7 @@ def with_glibc(machine: Machine, own: str, arch: str) -> tuple[Machine, tuple[st
     return replace(machine, glibc=glibc), (f"glibc {glibc}{where} (--glibc sets another)",)
 
 
-def over(machine: Machine, options: Asked, *, driver_known: bool = True) -> Machine:
+def over(machine: Machine, options: DescribedValues, *, driver_known: bool = True) -> Machine:
     """Return `machine` with the facts of the options; `driver_known`: "no driver" is certain. Raises MachineError."""
     gpus, driver, env = machine.gpus, machine.driver_version, machine.env
     if options.gpus:
@@ -248,7 +248,7 @@ def over(machine: Machine, options: Asked, *, driver_known: bool = True) -> Mach
         python=_numbers(options.python, "--python", "3.12") or machine.python,
         driver_version=driver,
         gpus=_without(gpus, options.without),
-        torch=wanted(options.torch),
+        torch=parse_range(options.torch),
         env={k: v for k, v in env.items() if not options.python or k != "python_full_version"},
     )
     described = bool(options.gpus) or not driver_known
@@ -315,7 +315,7 @@ def _gpu_named(text: str) -> Gpu:
         return Gpu("Intel Arc", "intel", xpu=True)
     if named_as("arc_model", word) and not nvidia_like(text):
         text = f"Intel Arc {text.upper()}"
-    gpu = known(Gpu(name=text))
+    gpu = identify_gpu(Gpu(name=text))
     if gpu.vendor == "intel" or gpu.target:
         return gpu
     # the models with this text in their names may all have one architecture

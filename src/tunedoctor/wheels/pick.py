@@ -13,8 +13,8 @@ from tunedoctor.model.machine import Gpu
 from tunedoctor.model.versions import parts, specifiers
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import rocm_override
-from tunedoctor.tables.wheels import Build as Row
 from tunedoctor.tables.wheels import Numbers, Release, releases
+from tunedoctor.tables.wheels import WheelRow as Row
 from tunedoctor.wheels.rules import archs_run, knows
 from tunedoctor.wheels.vendor import VendorBuild
 
@@ -110,7 +110,7 @@ KINDS = {"nvidia": "cuda", "amd": "rocm", "intel": "xpu"}
 Rows = tuple[tuple[Release, tuple[Row, ...]], ...]
 
 
-class Question(NamedTuple):
+class BuildQuestion(NamedTuple):
     """The facts that decide about a build, in comparable form."""
 
     family: str
@@ -124,7 +124,7 @@ class Question(NamedTuple):
     glibc: Numbers
     macos: Numbers
 
-    def about(self, vendor: str, gpus: Iterable[Gpu]) -> "Question":
+    def about(self, vendor: str, gpus: Iterable[Gpu]) -> "BuildQuestion":
         """Return the question with only these GPUs, of one vendor."""
         targets = frozenset(g.target for g in gpus if g.target)
         if vendor == "nvidia":
@@ -135,14 +135,14 @@ class Question(NamedTuple):
         """Return whether builds of the given kind can use the GPU; AMD GPUs under WSL need AMD's own builds."""
         return not (kind == "rocm" and self.windows)
 
-    def wanted(self, kind: str) -> frozenset[str]:
+    def needed_targets(self, kind: str) -> frozenset[str]:
         """Return the targets for which a build of the given kind must have code."""
         if kind == "rocm":
             return frozenset(map(native_gfx, self.gfx))
         return self.capabilities if kind == "cuda" else frozenset()
 
 
-class Found(NamedTuple):
+class FittingBuild(NamedTuple):
     """A build that fits."""
 
     release: Release
@@ -157,7 +157,7 @@ class Found(NamedTuple):
         return Build(self.release.version, self.row.variant)
 
 
-def offered(builds: tuple[Found, ...], after: str = "") -> tuple[Alternative, ...]:
+def offered(builds: tuple[FittingBuild, ...], after: str = "") -> tuple[Alternative, ...]:
     """Return the best of some builds as an alternative, with what it requires: "on Python 3.13"."""
     return tuple(Alternative(found_build.build, after) for found_build in builds[:1])
 
@@ -205,11 +205,14 @@ def lacking(row: Row, targets: Iterable[str]) -> list[str]:
     return [target for target in targets if not serves(row, frozenset({target}))]
 
 
-def fitting(q: Question, kind: str) -> tuple[Found, ...]:
+def fitting(q: BuildQuestion, kind: str) -> tuple[FittingBuild, ...]:
     """Return the builds of the given kind (cuda, rocm, xpu, cpu) that fit, of the newest release, best first."""
     if not q.reaches(kind):
         return ()
-    system_version, targets = q.macos if q.family.startswith("macos") else q.glibc, q.wanted(kind)
+    system_version, targets = (
+        q.macos if q.family.startswith("macos") else q.glibc,
+        q.needed_targets(kind),
+    )
 
     def rank(row: Row) -> tuple[bool | int | Numbers, ...]:
         """Sort key for builds of one release: the newest ROCm; for CUDA the default's major, which others build for."""
@@ -226,7 +229,7 @@ def fitting(q: Question, kind: str) -> tuple[Found, ...]:
         fits = [b for b in rows if q.driver >= b.drivers[q.windows] and system_version >= b.system]
         if fits:
             return tuple(
-                Found(
+                FittingBuild(
                     release,
                     row,
                     row.verified if kind == "cuda" else not _doubt(row, targets),
@@ -237,7 +240,7 @@ def fitting(q: Question, kind: str) -> tuple[Found, ...]:
     return ()
 
 
-def of_each(q: Question, kind: str) -> Iterator[Found]:
+def of_each(q: BuildQuestion, kind: str) -> Iterator[FittingBuild]:
     """Yield the fitting builds of each release in range, newest first."""
     for release, _ in allowed(q.torch):
         yield from fitting(q._replace(torch=f"=={release.version}"), kind)

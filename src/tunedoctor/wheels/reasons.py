@@ -12,7 +12,16 @@ from tunedoctor.tables.gpus import named_as
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import Release, releases
 from tunedoctor.wheels import pick, situation
-from tunedoctor.wheels.pick import KINDS, NEWEST, Alternative, Found, Said, allowed, fitting, say
+from tunedoctor.wheels.pick import (
+    KINDS,
+    NEWEST,
+    Alternative,
+    FittingBuild,
+    Said,
+    allowed,
+    fitting,
+    say,
+)
 from tunedoctor.wheels.rules import last_driver
 from tunedoctor.wheels.situation import Situation, driver_words, is_data_centre, names_of
 
@@ -101,7 +110,7 @@ def _together(s: Situation, vendor: str) -> Said:
     return say(key, gpus=names)
 
 
-def beside(s: Situation, torchvision: str) -> Iterator[Said]:
+def about_settings(s: Situation, torchvision: str) -> Iterator[Said]:
     """Yield what could mislead: installer options, nvcc, cuda-compat, torchvision's Pythons."""
     env, installer, driver = s.machine.env, s.machine.installer, s.machine.driver_version
     uv, text = installer.get("tool", "").lower() == "uv", " ".join(installer.values())
@@ -150,7 +159,7 @@ def _compat(s: Situation) -> str:
     return ""
 
 
-def about_release(s: Situation, best: Found) -> Iterator[Said]:
+def about_release(s: Situation, best: FittingBuild) -> Iterator[Said]:
     """Yield the messages about a build that fits, the deciding one first."""
     q, kind, release = s.question, best.row.kind, best.release
     within = [candidate for candidate, _ in allowed(q.torch)]
@@ -195,7 +204,7 @@ def about_release(s: Situation, best: Found) -> Iterator[Said]:
         yield say("numpy_lt_2", release=release.version)
 
 
-def _on_cuda(s: Situation, best: Found) -> Iterator[Said]:
+def _on_cuda(s: Situation, best: FittingBuild) -> Iterator[Said]:
     """Yield what a newer driver would allow, and which newer builds lack code or were not examined."""
     q = s.question
     if not best.native:
@@ -214,7 +223,7 @@ def _on_cuda(s: Situation, best: Found) -> Iterator[Said]:
             break
 
 
-def further(s: Situation, best: Found) -> Iterator[Alternative]:
+def further(s: Situation, best: FittingBuild) -> Iterator[Alternative]:
     """Yield builds of other releases: after a newer driver, and those that are more certain or newer than the best."""
     q, kind = s.question, best.row.kind
     if s.gpus.nvidia and kind == "cuda":
@@ -230,14 +239,14 @@ def further(s: Situation, best: Found) -> Iterator[Alternative]:
             yield Alternative(newest.build, "(not confirmed to be on the index)")
 
 
-def _after_driver(s: Situation, best: Found) -> Found | None:
+def _after_driver(s: Situation, best: FittingBuild) -> FittingBuild | None:
     """Return the best build with the newest driver, if its release is newer."""
     q, limit = s.question, situation.newest_driver(s.gpus.nvidia)
     newer = fitting(q._replace(driver=limit), "cuda") if q.driver < limit else ()
     return newer[0] if newer and newer[0].release.parsed > best.release.parsed else None
 
 
-def opt_ins(s: Situation, build: Found) -> Iterator[Said]:
+def opt_ins(s: Situation, build: FittingBuild) -> Iterator[Said]:
     """Yield what else a driver that is too old allows: cuda-compat on data-centre cards, asking on virtual ones."""
     gpus, cuda = s.gpus.nvidia, build.row.cuda
     real = s.machine.platform == "linux" and gpus and all(map(is_data_centre, gpus))
@@ -247,12 +256,12 @@ def opt_ins(s: Situation, build: Found) -> Iterator[Said]:
         yield say("forward_compat_possible", cuda=cuda.replace(".", "-"), build=build.build)
 
 
-def _with_compat(s: Situation, best: Found, newer: Found) -> Iterator[Alternative]:
+def _with_compat(s: Situation, best: FittingBuild, newer: FittingBuild) -> Iterator[Alternative]:
     """Yield what the cuda-compat library on the path allows: the newest build of a toolkit no newer than it."""
     paths = [value for value in s.machine.env.values() if "/compat" in value]
     if not paths or not all(map(is_data_centre, s.gpus.nvidia)):
         return
-    build: Found | None = newer
+    build: FittingBuild | None = newer
     if match := re.search(r"cuda-(\d+\.\d+)/compat", " ".join(paths)):
         any_driver = pick.of_each(s.question._replace(driver=NEWEST), "cuda")
         fits = (b for b in any_driver if b.verified and b.row.toolkit <= parts(match[1]))
@@ -324,7 +333,7 @@ def by_capability(s: Situation, capabilities: Iterable[str]) -> str:
     return " and ".join(dict.fromkeys(names))
 
 
-def _passed_over(s: Situation, best: Found | None) -> Iterator[Said]:
+def _passed_over(s: Situation, best: FittingBuild | None) -> Iterator[Said]:
     """Yield builds that are newer than the choice and run on this driver, but lack code for a GPU."""
     q = s.question
     for release, build in pick.without_code(q.capabilities, q.family, q.torch, q.python):
@@ -369,7 +378,7 @@ def about_system(s: Situation, chosen: Release | None) -> Iterator[Said]:
         yield say("intel_mac_ended")
 
 
-def _about_default(s: Situation, best: Found) -> Iterator[Said]:
+def _about_default(s: Situation, best: FittingBuild) -> Iterator[Said]:
     """Yield what a plain install from the default index would have given."""
     q, release, gpu = s.question, best.release, best.row.kind != "cpu"
     default = release.pypi_default.get(q.family, "")

@@ -30,7 +30,7 @@ class Refused(NamedTuple):
 
 def refused(answer: IndexAnswer, own: Interpreter, host: Host) -> Refused | None:
     """Return the cause of the first failed install that can be judged; None if there is none."""
-    results = (_Case(refusal, own, host).judged() for refusal in answer.refusals)
+    results = (_Case(refusal, own, host).judge() for refusal in answer.refusals)
     return next(filter(None, results), None)
 
 
@@ -75,7 +75,7 @@ class _Case:
             return "python-32bit"
         return "platform-unsupported" if named_as("foreign", machine) else "python-unsupported"
 
-    def judged(self) -> Refused | None:
+    def judge(self) -> Refused | None:
         refusal = self.one
         if refusal.installer == "pip" and refusal.wheel_tags:
             return self._by_file(refusal.wheel_tags[0])

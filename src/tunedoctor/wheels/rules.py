@@ -19,7 +19,7 @@ from tunedoctor.model.versions import at_least, parts, pep440
 from tunedoctor.model.wording import listed
 from tunedoctor.tables.config import mirrors
 from tunedoctor.tables.load import table
-from tunedoctor.tables.wheels import VARIANT, Build, release_row, releases
+from tunedoctor.tables.wheels import VARIANT, WheelRow, release_row, releases
 
 Family = Literal["linux_x86_64", "linux_aarch64", "win_amd64", "macos_arm64", "macos_x86_64", ""]
 LAST_INTEL_MAC = "2.2.2"
@@ -106,7 +106,7 @@ def archs_run(archs: Iterable[str], capability: str, cuda: str = "") -> bool | N
     return False if code_known else None
 
 
-def build_of(version: str, where: str, variant: str) -> Build | None:
+def build_of(version: str, where: str, variant: str) -> WheelRow | None:
     """Return a row of the wheel table; None if it does not exist."""
     row = release_row(version)
     return row.build(where, variant) if row else None

@@ -13,7 +13,7 @@ from tunedoctor.model.versions import parts
 from tunedoctor.tables.gpus import amd_gfx_by_name, named_as, nvidia_by_name, vendor_named
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import Numbers
-from tunedoctor.wheels.pick import KINDS, NEWEST, Found, Question, override_of
+from tunedoctor.wheels.pick import KINDS, NEWEST, BuildQuestion, FittingBuild, override_of
 from tunedoctor.wheels.rules import first_driver, last_driver, one_spelling, platform_family
 
 OLDEST = (3, 7)
@@ -51,7 +51,7 @@ class Situation(NamedTuple):
 
     machine: Machine
     gpus: Targets
-    question: Question
+    question: BuildQuestion
 
 
 def situation(machine: Machine) -> Situation:
@@ -60,7 +60,7 @@ def situation(machine: Machine) -> Situation:
         machine = replace(machine, driver_version=_DRIVER_OF_JETPACK_7, driver_supposed=True)
     gpus, python = targets(machine), machine.python
     no_gil = any("gil_disabled" in k.lower() and v in ("1", "True") for k, v in machine.env.items())
-    question = Question(
+    question = BuildQuestion(
         family=family_of(machine),
         python=tag_of(python) + "t" * (no_gil and not python.endswith("t")),
         torch=machine.torch.strip(),
@@ -90,7 +90,7 @@ def tag_of(python: str) -> str:
 
 def targets(machine: Machine) -> Targets:
     """Sort the GPUs of a machine."""
-    gpus = [known(gpu) for gpu in machine.gpus]
+    gpus = [identify_gpu(gpu) for gpu in machine.gpus]
     hidden = _hidden(gpus, machine.env)
     by_vendor: dict[str, list[Gpu]] = {vendor: [] for vendor in KINDS}
     left: list[tuple[Gpu, str]] = []
@@ -113,7 +113,7 @@ def targets(machine: Machine) -> Targets:
     return Targets(nvidia, amd, intel, tuple(left))
 
 
-def known(gpu: Gpu) -> Gpu:
+def identify_gpu(gpu: Gpu) -> Gpu:
     """Return the GPU with its vendor, and with the capability or gfx target that the table has for its name."""
     capability, gfx = gpu.compute_capability, gpu.gfx.partition(":")[0].lower()
     of_code = "nvidia" if capability else "amd" if gpu.gfx else vendor_named(gpu.name)
@@ -248,7 +248,7 @@ def floor_words(numbers: Numbers) -> str:
     return ".".join([str(head), *(f"{n:02d}" for n in rest)])
 
 
-def driver_needed(s: Situation, build: Found) -> str:
+def driver_needed(s: Situation, build: FittingBuild) -> str:
     """Return what a CUDA build requires: "with driver 525.60.13 or newer, up to branch 580"."""
     floor, end = build.row.drivers[s.question.windows], newest_driver(s.gpus.nvidia)
     upto = f", up to branch {end[0]}" if end != NEWEST else ""

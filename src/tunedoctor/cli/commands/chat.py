@@ -67,11 +67,11 @@ def chat(
     ] = "",
 ) -> int:
     """Ask a trained model a question, or chat with it."""
-    from tunedoctor.cli.command_options import ChatOptions
+    from tunedoctor.cli.command_options import ChatArguments
     from tunedoctor.cli.export import run_chat_command
 
     return run_chat_command(
-        ChatOptions(
+        ChatArguments(
             out=out,
             target=target,
             own=own,

@@ -54,11 +54,11 @@ def export(
     ] = False,
 ) -> int:
     """Convert a trained model for other programs and print their commands."""
-    from tunedoctor.cli.command_options import ExportOptions
+    from tunedoctor.cli.command_options import ExportArguments
     from tunedoctor.cli.export import run_export
 
     return run_export(
-        ExportOptions(
+        ExportArguments(
             out=out,
             target=target,
             own=own,

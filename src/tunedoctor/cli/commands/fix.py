@@ -235,11 +235,11 @@ def fix(
     plugin: PluginOption = None,
 ) -> int:
     """Fix what was found: shows one plan first, applies all of it or nothing, and can be undone."""
-    from tunedoctor.cli.command_options import FixOptions
+    from tunedoctor.cli.command_options import FixArguments
     from tunedoctor.cli.fix import run_fix
 
     return run_fix(
-        FixOptions(
+        FixArguments(
             ids=tuple(ids or ()),
             target=target,
             own=own,

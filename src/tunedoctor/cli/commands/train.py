@@ -167,11 +167,11 @@ def train(
 
     --KEY VALUE sets any of its keys; --dry-run tries two steps, --merge merges an adapter.
     """
-    from tunedoctor.cli.command_options import TrainOptions
+    from tunedoctor.cli.command_options import TrainArguments
     from tunedoctor.cli.train import run_train
 
     return run_train(
-        TrainOptions(
+        TrainArguments(
             target=target,
             own=own,
             init=init,

@@ -7,7 +7,7 @@ import os
 import tempfile
 from typing import Any
 
-from ..telling import Teller, Wrong, attempt
+from ..reporting import Teller, Wrong, attempt
 from . import kernels, saving, tiny
 from .lab import Lab, began, finite, first_names
 

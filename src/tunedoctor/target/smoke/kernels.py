@@ -15,7 +15,7 @@ import time
 from typing import Any, Callable
 
 from ..deep import backends
-from ..telling import Missing, Teller, Wrong, installed, reach
+from ..reporting import Missing, Teller, Wrong, installed, reach
 from .lab import NEEDED, Lab, began, first_names
 from .tiny import STEPS, Batch, GradientRecord, TrainingLoop, batch, llama, wrapped
 

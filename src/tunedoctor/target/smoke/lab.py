@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from ..deep import described, kind_of
-from ..telling import Teller, Wrong, attempt, installed, reach, text_of
+from ..reporting import Teller, Wrong, attempt, installed, reach, text_of
 
 QUIET = {
     "HF_HUB_OFFLINE": "1",

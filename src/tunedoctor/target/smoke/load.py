@@ -14,7 +14,7 @@ from functools import partial
 from statistics import median
 from typing import Any, Callable
 
-from ..telling import Missing, Teller, Wrong, attempt
+from ..reporting import Missing, Teller, Wrong, attempt
 from . import kernels, tiny
 from .lab import Lab, began, choose_device
 

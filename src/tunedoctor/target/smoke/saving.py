@@ -10,8 +10,8 @@ import threading
 import time
 from typing import Any
 
-from .. import telling
-from ..telling import Wrong
+from .. import reporting
+from ..reporting import Wrong
 from . import tiny
 from .lab import NEEDED, Lab, choose_device, first_names, import_into, quiet
 from .tiny import PAD, Batch, tokenizer
@@ -101,13 +101,13 @@ class Fresh:
         return end + (": " + last[-1] if last else "")
 
 
-def fresh_part(tell: telling.Teller, asked: Any) -> None:
+def fresh_part(tell: reporting.Teller, asked: Any) -> None:
     """Be the fresh process: import, wait for the question on standard input, load, compute, answer."""
     answer = {}
     try:
         _load(asked)
     except BaseException as error:
-        answer = {"error": telling.describe_error(error).splitlines()[-1]}
+        answer = {"error": reporting.describe_error(error).splitlines()[-1]}
     tell.say(answer=answer)
 
 

@@ -16,7 +16,7 @@ import time
 from typing import Any, Iterator, NamedTuple
 
 from .. import train_rows
-from ..telling import Wrong
+from ..reporting import Wrong
 from .lab import Lab, finite, first_names
 
 SENTENCES = (

@@ -66,7 +66,7 @@ def unpacked(archive: bytes, places: List[str]) -> str:
         folder = ""
         try:
             if not os.statvfs(place).f_flag & getattr(os, "ST_NOEXEC", 0):
-                folder = tempfile.mkdtemp(prefix="doctor-brought-", dir=place)
+                folder = tempfile.mkdtemp(prefix="doctor-copy-", dir=place)
                 with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
                     if hasattr(
                         tarfile, "data_filter"

@@ -1,4 +1,4 @@
-"""Run a command that ends with the process that started it: `python leash.py PARENT COMMAND…`.
+"""Run a command that ends with the process that started it: `python ends_with_parent.py PARENT COMMAND…`.
 
 An installer that outlives a killed doctor would keep writing into an environment that the next doctor recovers. On
 Linux the kernel kills it; elsewhere this process stays and watches its parent. Standard library only.

@@ -30,7 +30,7 @@ MOST_WARNINGS = 50
 SLOW = ("import torch", "import transformers", "transformers Trainer", "init gpu")
 """Stages that get twice the time: they read a lot from a cold disk, or start many GPUs."""
 _FOLDER = os.path.dirname(os.path.abspath(__file__))
-_OURS = ("<frozen", *(os.path.join(_FOLDER, one) for one in ("telling.py", "deep.py")))
+_OURS = ("<frozen", *(os.path.join(_FOLDER, one) for one in ("reporting.py", "deep.py")))
 
 
 class Missing(Exception):  # noqa: N818  not an error: a stage that can't be tried

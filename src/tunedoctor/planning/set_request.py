@@ -43,7 +43,7 @@ GROUP = ("torch", *PAIRED)
 """What comes from one index."""
 
 
-class RefusedError(Exception):
+class NoPlanError(Exception):
     """There is no plan; the message says why in one sentence, `by_hand` what gets the user further.
 
     A `ban` is what keeps resolver and index from an answer.
@@ -77,7 +77,7 @@ class RefusedError(Exception):
         """Packages that the sources have as source alone, with their newest version."""
 
 
-def asked_for(words: Iterable[str]) -> dict[str, str]:
+def parse_requests(words: Iterable[str]) -> dict[str, str]:
     """Return name -> specifier of "trl", "transformers<5" … Raises RefusedError, which says what belongs there."""
     from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
 
@@ -87,16 +87,16 @@ def asked_for(words: Iterable[str]) -> dict[str, str]:
             parsed = Requirement(word)
         except InvalidRequirement as error:
             msg = f"{word[:80]!r} is not a package; give a name, with versions or without: trl, 'transformers<5'"
-            raise RefusedError(msg) from error
+            raise NoPlanError(msg) from error
         if parsed.url or parsed.marker or parsed.extras:
             msg = f"{word[:80]!r} has more than a name and versions, but the set is resolved from an index"
-            raise RefusedError(msg)
+            raise NoPlanError(msg)
         name = normalised(parsed.name)
         specifiers[name] = ",".join(filter(None, (specifiers.get(name, ""), str(parsed.specifier))))
     return specifiers
 
 
-class Wanted(NamedTuple):
+class SetRequest(NamedTuple):
     """The question, before the machine and the resolver."""
 
     roots: tuple[str, ...]
@@ -131,7 +131,7 @@ class Wanted(NamedTuple):
         return not any(name in self.installed for name in ("torch", "transformers", "peft", "trl"))
 
 
-def wanted(requests: Mapping[str, str], snapshot: Snapshot) -> Wanted:
+def set_request(requests: Mapping[str, str], snapshot: Snapshot) -> SetRequest:
     """Return the contents of the set. Packages that no index has are not part of it."""
     packages, interpreter = snapshot.find(Packages), snapshot.find(Interpreter)
     host = snapshot.find(Host)
@@ -147,7 +147,7 @@ def wanted(requests: Mapping[str, str], snapshot: Snapshot) -> Wanted:
         *requests
     }
     stack_names = {n for n in distributions if n in _ABOUT} - local_names
-    base = CORE if Wanted((), {}, installed).fresh else ESSENTIAL
+    base = CORE if SetRequest((), {}, installed).fresh else ESSENTIAL
     stand_ins = {other for names in requirements.STAND_INS.values() for other in names}
     names = (*base, *sorted(stack_names - stand_ins), *sorted(requests))
     roots = tuple(dict.fromkeys(name for name in names if name not in local_names))
@@ -167,7 +167,7 @@ def wanted(requests: Mapping[str, str], snapshot: Snapshot) -> Wanted:
     limiting = {n for n in unrelated if reachable & {name for name, _ in requires[n]}}
     broken = requirements.unmet(packages, interpreter, host, names=limiting) if packages else ()
     pairs = [pair for name in PAIRED for pair in requires.get(name, ())]
-    return Wanted(
+    return SetRequest(
         roots,
         dict(requests),
         installed,
@@ -180,14 +180,14 @@ def wanted(requests: Mapping[str, str], snapshot: Snapshot) -> Wanted:
     )
 
 
-def wanted_of_roots(
+def set_request_of_roots(
     requests: Mapping[str, str], snapshot: Snapshot, roots: "Roots", scope: Scope
-) -> Wanted:
+) -> SetRequest:
     """Return the contents of the set if every package except the roots may change."""
     names = dict(roots.ranges)
     for name, range_ in requests.items():
         names[name] = ",".join(filter(None, (names.get(name, ""), range_)))
-    want = wanted(names, snapshot)
+    want = set_request(names, snapshot)
     return want._replace(
         roots=tuple(dict.fromkeys(("torch", *names))),
         outside={},
@@ -199,7 +199,7 @@ def wanted_of_roots(
     )
 
 
-def said(unmet: requirements.Unmet) -> str:
+def unmet_text(unmet: requirements.Unmet) -> str:
     """Return in words what an installed package does not get."""
     installed_version = public(unmet.installed)
     state = (
@@ -212,7 +212,7 @@ def said(unmet: requirements.Unmet) -> str:
     )
 
 
-def put_outside(want: Wanted, name: str) -> Wanted:
+def exclude_package(want: SetRequest, name: str) -> SetRequest:
     """Return the question with an installed package unchanged: it isn't resolved, but its requirements apply."""
     roots, needs = (n for n in want.roots if n != name), want.needs.get(name, ())
     return want._replace(roots=tuple(roots), limits=(*want.limits, *needs))
@@ -275,7 +275,7 @@ def torch_pick(
     installed: TorchBuild | None = None,
     specifier: str = "",
     companion_release: str = "",
-) -> TorchPick | RefusedError:
+) -> TorchPick | NoPlanError:
     """Return the build for a machine that is nearest to the installed one, or why none fits.
 
     `specifier` is a range of releases, `companion_release` the release that companions were made for. If no build for
@@ -285,7 +285,7 @@ def torch_pick(
     pick = _of(
         *choose_nearest(restricted, label_of(installed) if installed else "", companion_release)
     )
-    if isinstance(pick, RefusedError) and "+" in specifier:
+    if isinstance(pick, NoPlanError) and "+" in specifier:
         return torch_pick(machine, installed, _LABEL.sub("", specifier), companion_release)
     return pick
 
@@ -293,16 +293,16 @@ def torch_pick(
 _LABEL = re.compile(r"\+[\w.]+")
 
 
-def _way(other: Alternative) -> str:
+def _alternative_text(other: Alternative) -> str:
     return f"use torch {other.build} {other.after}".strip()
 
 
-def _of(choice: Choice, kept: bool) -> TorchPick | RefusedError:  # noqa: FBT001  as near gives it
+def _of(choice: Choice, kept: bool) -> TorchPick | NoPlanError:  # noqa: FBT001  as near gives it
     """Return the build of a choice; a build for only some of the GPUs counts too, and its reason says so."""
     build = choice.build
     if build is None:
         why = f"no PyTorch build fits this machine: {'; '.join(choice.reasons[:2])}"
-        return RefusedError(why, *(_way(o) for o in choice.alternatives[:1]))
+        return NoPlanError(why, *(_alternative_text(o) for o in choice.alternatives[:1]))
     release, index = build.torch_version, choice.index if choice.index.startswith("http") else ""
     if kept:
         # the newest release of the table that is no newer; the oldest one where none is

@@ -18,20 +18,20 @@ from tunedoctor.tables.load import table
 
 HERE = Path(__file__).parent.parent
 LARGEST = 4 << 20
-"""Most bytes of a snapshot, as in target/brought.py."""
+"""Most bytes of a snapshot, as in target/run_copy.py."""
 COMMAND = 'IFS= read -r x; eval "$x"'
 """For `sh -c`: everything else comes through standard input, so that no login shell parses it."""
 _REPLY = "doctor-reply "
 _SUFFIX = str(sysconfig.get_config_var("EXT_SUFFIX"))
 """".cpython-311-x86_64-linux-gnu.so": the Python, processor and system of compiled modules."""
-_SCRIPT = " ".join(table("parcel")["script"]) % (sysconfig.get_python_version(), _REPLY)
+_SCRIPT = " ".join(table("payload")["script"]) % (sysconfig.get_python_version(), _REPLY)
 
 
 def payload(how: CollectOptions) -> bytes:
     """Return what `sh -c COMMAND` reads on a node: a script that finds a Python, the program, and doctor itself."""
-    code = (HERE / "target" / "brought.py").read_bytes()
+    code = (HERE / "target" / "run_copy.py").read_bytes()
     packed = b"" if how.doctor else _packed()
-    more = {"suffix": _SUFFIX, "size": len(packed), "places": table("parcel")["places"]}
+    more = {"suffix": _SUFFIX, "size": len(packed), "places": table("payload")["places"]}
     line = json.dumps({**how._asdict(), **more})
     return f"{_SCRIPT}\n{len(code)}\n".encode() + code + f"{line}\n".encode() + packed
 
@@ -51,7 +51,7 @@ def _packed() -> bytes:
 
 def _files() -> Iterator[tuple[str, bytes]]:
     """Yield the name and content of each file."""
-    rows = table("parcel")
+    rows = table("payload")
     left = {HERE / name for name in rows["left_out"]}
     specs = map(importlib.util.find_spec, rows["modules"])
     origins = [Path(spec.origin) for spec in specs if spec and spec.origin]
