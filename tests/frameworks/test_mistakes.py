@@ -1,11 +1,14 @@
 """Each mistake that doctor knows before a run is found at its line, and its correction is silent."""
 
 import pytest
+from fact_builders import some_packages
 
 from tunedoctor.core.check_configuration import snapshot_of_gpu
 from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.facts import Packages
 from tunedoctor.frameworks.detect import parse_configuration
 from tunedoctor.frameworks.mistakes import FILE_CHECKS, configuration_checks
+from tunedoctor.model.snapshot import Snapshot
 
 AXOLOTL = """base_model: Qwen/Qwen2.5-7B
 datasets: [{path: tatsu-lab/alpaca}]
@@ -22,6 +25,16 @@ TRL = "model_name_or_path: Qwen/Qwen3-4B\ndataset_name: trl-lib/Capybara\n"
 TUNE = """model: {_component_: torchtune.models.llama3_1.llama3_1_8b}
 optimizer: {_component_: torch.optim.AdamW}
 checkpointer: {_component_: torchtune.training.FullModelHFCheckpointer, checkpoint_dir: /tmp/Llama-3.1-8B}
+"""
+
+
+BASE = """base_model: meta-llama/Llama-3.1-8B
+micro_batch_size: 2
+gradient_accumulation_steps: 4
+"""
+SCRIPT = """model = AutoModelForCausalLM.from_pretrained("meta-llama/Meta-Llama-3-8B")
+collator = DataCollatorForLanguageModeling(tokenizer, mlm=False)
+Trainer(model=model, args=TrainingArguments(output_dir="out"), data_collator=collator).train()
 """
 
 
@@ -97,6 +110,40 @@ def alarms(name, text):
             4,
         ),
         (
+            "a.yml",
+            BASE + "datasets:\n- path: d.jsonl\n  type: chat_template\n",
+            "config-chat-template",
+            6,
+        ),
+        (
+            "t.yaml",
+            TRL.replace("Qwen/Qwen3-4B", "meta-llama/Llama-3.2-1B"),
+            "config-chat-template",
+            2,
+        ),
+        (
+            "f.yaml",
+            LLAMA_FACTORY.replace("Qwen/Qwen3-4B", "meta-llama/Llama-3.1-8B"),
+            "config-chat-template",
+            1,
+        ),
+        ("s.py", SCRIPT, "config-padding-token", 0),
+        (
+            "a.yml",
+            AXOLOTL
+            + "adapter: qlora\nload_in_4bit: true\ndeepspeed: deepspeed_configs/zero3.json\n"
+            + "gradient_checkpointing_kwargs:\n  use_reentrant: false\n",
+            "config-sharding",
+            8,
+        ),
+        (
+            "f.yaml",
+            LLAMA_FACTORY.replace("Qwen3-4B", "Qwen2.5-7B-Instruct-GPTQ-Int4")
+            + "deepspeed: examples/deepspeed/ds_z3_config.json\n",
+            "config-sharding",
+            6,
+        ),
+        (
             "args.yaml",
             "per_device_train_batch_size: 4\nnum_train_epochs: 1\noutput_dir: out\nlearning_rate: 1e-4\n",
             "config-number-text",
@@ -125,6 +172,29 @@ def test_mistake_is_found_at_its_line(name, text, id_, line):
         ),
         ("d.json", '{"train_batch_size": "auto", "zero_optimization": {"stage": 3}}'),
         ("args.yaml", "per_device_train_batch_size: 4\noutput_dir: out\nlearning_rate: 1.0e-4\n"),
+        (
+            "a.yml",
+            BASE + "chat_template: llama3\ndatasets:\n- path: d.jsonl\n  type: chat_template\n",
+        ),
+        ("a.yml", BASE + "datasets:\n- path: d.jsonl\n  type: alpaca\n"),
+        ("a.yml", AXOLOTL.replace("tatsu-lab/alpaca", "d.jsonl, type: chat_template")),
+        (
+            "t.yaml",
+            TRL.replace("Qwen/Qwen3-4B", "meta-llama/Llama-3.2-1B")
+            + "chat_template_path: meta-llama/Llama-3.2-1B-Instruct\n",
+        ),
+        (
+            "f.yaml",
+            LLAMA_FACTORY.replace("Qwen/Qwen3-4B", "meta-llama/Llama-3.1-8B")
+            + "template: llama3\n",
+        ),
+        ("s.py", SCRIPT + "tokenizer.pad_token = tokenizer.eos_token\n"),
+        ("s.py", SCRIPT.replace("Meta-Llama-3-8B", "Some-Model")),
+        (
+            "a.yml",
+            AXOLOTL
+            + "adapter: qlora\nload_in_4bit: true\ndeepspeed: deepspeed_configs/zero3.json\n",
+        ),
     ],
 )
 def test_sound_configuration_is_silent(name, text):
@@ -138,6 +208,28 @@ def test_gpu_decides_bf16_and_flash_attention(gpu, expected):
     text = AXOLOTL + "adapter: lora\nbf16: true\nattn_implementation: flash_attention_2\n"
     found = parse_configuration("a.yml", text.encode())
     causes = diagnose(snapshot_of_gpu(gpu), configuration_checks(found)).causes
+    assert {one.check.id for one in causes} == expected
+
+
+SHARDED = AXOLOTL + "adapter: qlora\nload_in_4bit: true\ndeepspeed: deepspeed_configs/zero3.json\n"
+PADDED = AXOLOTL.replace("Qwen/Qwen2.5-7B", "meta-llama/Meta-Llama-3-8B")
+
+
+@pytest.mark.parametrize(
+    ("text", "versions", "expected"),
+    [
+        (SHARDED, {"bitsandbytes": "0.42.0", "peft": "0.9.0"}, {"config-sharded-qlora"}),
+        (SHARDED, {"bitsandbytes": "0.49.0", "peft": "0.19.0"}, set()),
+        (SHARDED.replace("zero3", "zero2"), {"bitsandbytes": "0.42.0"}, set()),
+        (PADDED, {"axolotl": "0.15.0"}, {"config-padding-axolotl"}),
+        (PADDED, {"axolotl": "0.18.0"}, set()),
+        (PADDED + "special_tokens: {pad_token: <|end_of_text|>}\n", {"axolotl": "0.15.0"}, set()),
+    ],
+)
+def test_installed_releases_decide(text, versions, expected):
+    found = parse_configuration("a.yml", text.encode())
+    snapshot = Snapshot({Packages: some_packages(**versions)}, taken="2026-12-03T00:00:00+00:00")
+    causes = diagnose(snapshot, configuration_checks(found)).causes
     assert {one.check.id for one in causes} == expected
 
 

@@ -63,6 +63,8 @@ class Document(NamedTuple):
     """Keys that occur twice with different values, and the line of the second one."""
     calls: tuple[Call, ...] = ()
     commands: tuple[Command, ...] = ()
+    assigned: frozenset[str] = frozenset()
+    """Of Python: the attributes that the code sets: "pad_token" for tokenizer.pad_token = ..."""
     cells: tuple[int, ...] = ()
     """Of a notebook: the first line of each code cell, in the lines of all cells together."""
 
@@ -314,13 +316,21 @@ def _python(file: str, text: str) -> Document:
     try:
         tree = ast.parse(text)
         calls = tuple(_calls(tree))
+        assigned = frozenset(_assigned_attributes(tree))
     except SyntaxError as error:
         raise ConfigurationError(f"line {error.lineno or 0}: it is not Python") from None
     except (RecursionError, MemoryError):
         raise ConfigurationError("its code is nested too deeply") from None
     except ValueError:
         raise ConfigurationError("it is not Python: it has a NUL") from None
-    return Document(file, {}, {}, calls=calls)
+    return Document(file, {}, {}, calls=calls, assigned=assigned)
+
+
+def _assigned_attributes(tree: ast.Module) -> Iterator[str]:
+    """Yield the names of the attributes that a program sets."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield clean_text(node.attr)
 
 
 def _calls(tree: ast.Module) -> Iterator[Call]:

@@ -2,7 +2,8 @@
 
 Each function yields the mistakes of one kind. Rules come from what the frameworks themselves refuse (axolotl 0.18
 utils/schemas/validation.py, LLaMA-Factory 0.9.5 hparams/parser.py, transformers 5.24 training_args.py, torchtune
-recipes, ms-swift 4 sft_args.py, DeepSpeed 0.18 runtime/config.py), read in August 2026.
+recipes, ms-swift 4 sft_args.py, DeepSpeed 0.18 runtime/config.py), read in August 2026; those about tokenizers and
+QLoRA with sharding from code and documentation read in December 2026.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from tunedoctor.frameworks.detect import Configuration
 from tunedoctor.frameworks.huggingface import is_flash
 from tunedoctor.frameworks.plan import TITLES, TrainingPlan
 from tunedoctor.model.findings import Check, Finding, Result, Severity, advise
+from tunedoctor.model.versions import at_least
+from tunedoctor.tables.small import is_conversational, tokenizer_lacks
 
 _AMPERE = (8, 0)
 _HOPPER = (9, 0)
@@ -39,6 +42,8 @@ def configuration_checks(found: Configuration) -> tuple[Check, ...]:
         ("config-bf16", "The configuration wants bf16 on an older GPU", "warning", _bf16_check),
         ("config-flash-attention", "The GPU is too old for flash attention", "error", _flash_check),
         ("config-gpus", "The configuration starts more GPUs than exist", "error", _gpus_check),
+        ("config-sharded-qlora", "QLoRA with sharding needs newer packages", "error", _sharded_qlora_check),
+        ("config-padding-axolotl", "This axolotl adds no padding token", "error", _padding_token_check),
         ("config-packages", "Packages of the configuration are missing", "error", _packages_check),
     )  # fmt: skip
     checks = [
@@ -281,44 +286,11 @@ def _unused_adapter(found: Configuration) -> Iterator[Mistake]:
 
 def _sharding(found: Configuration) -> Iterator[Mistake]:
     plan = found.plan
-    sharded = plan.sharding in ("zero3", "fsdp")
-    key = plan.keys.get("sharding", "")
     name = "FSDP" if plan.sharding == "fsdp" else "DeepSpeed ZeRO-3"
-    if plan.framework == "llama-factory":
-        if sharded and plan.bits == 8:
-            yield Mistake(
-                key,
-                f"{name} with weights in 8 bits",
-                "LLaMA-Factory stops: only 4-bit models can be sharded",
-                "set quantization_bit to 4",
-            )
-        for option in ("use_unsloth", "pure_bf16"):
-            if plan.sharding == "zero3" and _truth(found, option):
-                yield Mistake(
-                    option,
-                    f"{option} with DeepSpeed ZeRO-3",
-                    f"LLaMA-Factory stops: {option} is incompatible with ZeRO-3",
-                    f"remove {option}, or use ZeRO-2",
-                )
+    if plan.framework == "llama-factory" and plan.sharding in ("zero3", "fsdp"):
+        yield from _llama_factory_sharding(found, name)
     if plan.framework == "axolotl":
-        if _is_set(found, "deepspeed") and (_is_set(found, "fsdp")):
-            yield Mistake(
-                "deepspeed",
-                "deepspeed and fsdp are both set",
-                "axolotl refuses the configuration",
-                "remove one of them",
-            )
-        version = found.document.get("fsdp_version") or found.document.get(
-            "fsdp_config.fsdp_version"
-        )
-        eight = plan.optimizer in ("adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit")
-        if plan.sharding == "fsdp" and str(version) == "2" and eight:
-            yield Mistake(
-                plan.keys.get("optimizer", ""),
-                f"FSDP2 with the optimizer {plan.optimizer}",
-                "axolotl refuses the configuration",
-                "set optimizer to adamw_torch_8bit",
-            )
+        yield from _axolotl_sharding(found)
     storage = found.document.get("bnb_4bit_quant_storage")
     if (
         plan.framework in ("trl", "trainer")
@@ -333,6 +305,157 @@ def _sharding(found: Configuration) -> Iterator[Mistake]:
             "add bnb_4bit_quant_storage: bfloat16, and load the model in bfloat16",
             "warning",
         )
+
+
+def _llama_factory_sharding(found: Configuration, name: str) -> Iterator[Mistake]:
+    plan = found.plan
+    key = plan.keys.get("sharding", "")
+    if plan.bits == 8:
+        yield Mistake(
+            key,
+            f"{name} with weights in 8 bits",
+            "LLaMA-Factory stops: only 4-bit models can be sharded",
+            "set quantization_bit to 4",
+        )
+    for option in ("use_unsloth", "pure_bf16"):
+        if plan.sharding == "zero3" and _truth(found, option):
+            yield Mistake(
+                option,
+                f"{option} with DeepSpeed ZeRO-3",
+                f"LLaMA-Factory stops: {option} is incompatible with ZeRO-3",
+                f"remove {option}, or use ZeRO-2",
+            )
+    if plan.trains and (packing := _stored_quantised(plan.model)):
+        yield Mistake(
+            key,
+            f"{name} with {plan.model}, whose weights are stored in {packing}",
+            "LLaMA-Factory stops: DeepSpeed ZeRO-3 or FSDP is incompatible with PTQ-quantized models",
+            "name the model with 16-bit weights, and set quantization_bit to 4",
+        )
+
+
+def _axolotl_sharding(found: Configuration) -> Iterator[Mistake]:
+    plan = found.plan
+    if _is_set(found, "deepspeed") and (_is_set(found, "fsdp")):
+        yield Mistake(
+            "deepspeed",
+            "deepspeed and fsdp are both set",
+            "axolotl refuses the configuration",
+            "remove one of them",
+        )
+    version = found.document.get("fsdp_version") or found.document.get("fsdp_config.fsdp_version")
+    eight = plan.optimizer in ("adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit")
+    if plan.sharding == "fsdp" and str(version) == "2" and eight:
+        yield Mistake(
+            plan.keys.get("optimizer", ""),
+            f"FSDP2 with the optimizer {plan.optimizer}",
+            "axolotl refuses the configuration",
+            "set optimizer to adamw_torch_8bit",
+        )
+    kwargs = found.document.get("gradient_checkpointing_kwargs")
+    if (
+        plan.sharding == "zero3"
+        and plan.method == "qlora"
+        and isinstance(kwargs, dict)
+        and kwargs.get("use_reentrant") is False
+    ):
+        yield Mistake(
+            "gradient_checkpointing_kwargs",
+            "QLoRA and DeepSpeed ZeRO-3 with use_reentrant: false",
+            "axolotl warns of it: the backward pass can stop with a CheckpointError about recomputed values",
+            "set use_reentrant to true",
+            "warning",
+        )
+
+
+def _stored_quantised(model: str) -> str:
+    """Return how the weights of a model are stored if its name says so: GPTQ, AWQ; "" for 16 bits and unknown."""
+    parts = model.rpartition("/")[2].upper().replace("_", "-").split("-")
+    return next((one for one in ("GPTQ", "AWQ", "AQLM") if one in parts), "")
+
+
+def _chat_template(found: Configuration) -> Iterator[Mistake]:
+    """Find messages for a model whose tokenizer has no chat template, where nothing else gives one."""
+    plan = found.plan
+    if not tokenizer_lacks(plan.model, "no_chat_template") or found.document.calls:
+        return
+    lacks = f"the tokenizer of {plan.model} has no chat template"
+    if plan.framework == "axolotl" and plan.objective == "sft":
+        yield from _axolotl_template(found, lacks)
+    dataset = found.document.get("dataset_name")
+    if (
+        plan.framework == "trl"
+        and plan.objective in ("sft", "dpo")
+        and isinstance(dataset, str)
+        and is_conversational(dataset)
+        and not _is_set(found, "chat_template_path")
+    ):
+        yield Mistake(
+            "dataset_name",
+            f"{dataset} consists of messages, and {lacks}",
+            "the run stops while it prepares the data: tokenizer.chat_template is not set",
+            "add chat_template_path: with the instruct version of the model, or train that one"
+            if plan.objective == "sft"
+            else "train the instruct version of the model",
+        )
+    if plan.framework == "llama-factory" and plan.objective in ("sft", "dpo", "kto", "orpo"):
+        if _is_set(found, "template") or not _is_set(found, "dataset"):
+            return
+        yield Mistake(
+            "model_name_or_path",
+            f"template is not set, and {lacks}",
+            "LLaMA-Factory uses its template empty, which puts question and answer together without a mark between",
+            "add template: with the name of the model's family, for example llama3 or gemma",
+            "warning",
+        )
+
+
+def _axolotl_template(found: Configuration, lacks: str) -> Iterator[Mistake]:
+    default = found.document.get("chat_template")
+    own_tokenizer = found.document.get("tokenizer_config")
+    if own_tokenizer not in (None, "", found.plan.model):
+        return
+    datasets = found.document.get("datasets")
+    for place, one in enumerate(datasets if isinstance(datasets, list) else ()):
+        if not isinstance(one, dict) or one.get("type") != "chat_template":
+            continue
+        if (one.get("chat_template") or default or "tokenizer_default") == "tokenizer_default":
+            yield Mistake(
+                f"datasets.{place}.type",
+                f"type is chat_template, chat_template is not set, and {lacks}",
+                "axolotl stops: chat_template choice is tokenizer_default but tokenizer's chat_template is null",
+                "add chat_template: with one that axolotl has, for example llama3, gemma or chatml",
+            )
+            return
+
+
+def _padding_token(found: Configuration) -> Iterator[Mistake]:
+    """Find a script whose collator of transformers pads with a token that the tokenizer does not have."""
+    document, model = found.document, found.plan.model
+    if not tokenizer_lacks(model, "no_padding_token"):
+        return
+    sets = {"pad_token", "pad_token_id"} & document.assigned or any(
+        one.name in ("add_special_tokens", "setup_chat_format") or "pad_token" in one.arguments
+        for one in document.calls
+    )
+    collator = next(
+        (
+            one
+            for one in document.calls
+            if (one.name == "DataCollatorForLanguageModeling" and one.arguments.get("mlm") is False)
+            or one.name in ("DataCollatorForSeq2Seq", "DataCollatorWithPadding")
+        ),
+        None,
+    )
+    trains = any(one.name == "Trainer" for one in document.calls)
+    if collator is None or sets or not trains or found.plan.framework != "trl":
+        return  # unsloth's loader and TRL's trainers set a padding token
+    yield Mistake(
+        "",
+        f"{collator.name} pads, the tokenizer of {model} has no padding token, and the script sets none",
+        "the run stops at its first batch: Asking to pad but the tokenizer does not have a padding token",
+        "set tokenizer.pad_token, for example to tokenizer.eos_token",
+    )
 
 
 def _packing(found: Configuration) -> Iterator[Mistake]:
@@ -578,6 +701,8 @@ FILE_CHECKS: tuple[tuple[str, str, Severity, Find], ...] = (
     ("config-quantised-full", "Quantised weights without an adapter", "error", _quantised_full),
     ("config-adapter-unused", "LoRA settings without an adapter", "warning", _unused_adapter),
     ("config-sharding", "The sharding does not work with other settings", "error", _sharding),
+    ("config-chat-template", "The model has no chat template", "error", _chat_template),
+    ("config-padding-token", "The tokenizer has no padding token", "error", _padding_token),
     ("config-packing", "Packing does not work with other settings", "error", _packing),
     ("config-steps", "max_steps overrides the number of epochs", "note", _steps_and_epochs),
     ("config-best-model", "load_best_model_at_end needs matching strategies", "error", _best_model),
@@ -668,6 +793,69 @@ def _gpus_check(found: Configuration) -> Callable[[NvidiaGpus], Result]:
                     f"{needed} processes start on this machine, which has {have} GPU{'s' if have > 1 else ''}",
                     "the launch stops with: invalid device ordinal",
                     f"set the number of processes to {have}",
+                )
+            ],
+        )
+
+    return run
+
+
+_SHARDED_QLORA = {"bitsandbytes": "0.43.0", "peft": "0.10.0", "accelerate": "0.28.0"}
+"""First releases that shard 4-bit weights (notes of peft 0.10.0, 2024-03-21)."""
+
+
+def _sharded_qlora_check(found: Configuration) -> Callable[[Packages], Result]:
+    def run(packages: Packages) -> Result:
+        plan = found.plan
+        if plan.sharding not in ("zero3", "fsdp") or plan.bits != 4 or not plan.trains:
+            return None
+        have = {name: packages.version(name) for name in _SHARDED_QLORA}
+        old = [
+            f"{name} {have[name]} (needs {first})"
+            for name, first in _SHARDED_QLORA.items()
+            if have[name] and not at_least(have[name], first)
+        ]
+        if not old:
+            return None
+        way = "FSDP" if plan.sharding == "fsdp" else "DeepSpeed ZeRO-3"
+        newer = " ".join(f"'{name}>={first}'" for name, first in _SHARDED_QLORA.items())
+        return finding_of(
+            found,
+            [
+                Mistake(
+                    plan.keys.get("sharding", ""),
+                    f"QLoRA with {way}, and the environment has {', '.join(old)}",
+                    "the run stops when it shards the model: older releases cannot split 4-bit weights",
+                    f"install {newer}",
+                )
+            ],
+        )
+
+    return run
+
+
+_AXOLOTL_PADS = "0.16.0"
+"""axolotl since this release pads with the end token if there is no other (commit 0ee98a030, 2026-03-21)."""
+
+
+def _padding_token_check(found: Configuration) -> Callable[[Packages], Result]:
+    def run(packages: Packages) -> Result:
+        plan, axolotl = found.plan, packages.version("axolotl")
+        if plan.framework != "axolotl" or plan.objective != "sft" or not axolotl:
+            return None
+        if at_least(axolotl, _AXOLOTL_PADS) or _is_set(found, "special_tokens.pad_token"):
+            return None
+        # Llama 2's tokenizer class gets one from older releases too
+        if not tokenizer_lacks(plan.model, "no_padding_token") or "Llama-2-" in plan.model:
+            return None
+        return finding_of(
+            found,
+            [
+                Mistake(
+                    "base_model",
+                    f"the tokenizer of {plan.model} has no padding token, and axolotl {axolotl} adds none",
+                    "the run stops at its first batch: Asking to pad but the tokenizer does not have a padding token",
+                    "add special_tokens: {pad_token: <|end_of_text|>}, or install axolotl 0.16 or newer",
                 )
             ],
         )

@@ -192,6 +192,19 @@ def rocm_override(gfx: str) -> Override | None:
     return next((row for row in rows("rocm_overrides", "rows", Override) if row.gfx == gfx), None)
 
 
+Lack = Literal["no_chat_template", "no_padding_token"]
+
+
+def tokenizer_lacks(model: str, what: Lack) -> bool:
+    """Return whether a model's tokenizer is known to lack something; False for a model that is not in the table."""
+    return model in table("tokenizers")[what]
+
+
+def is_conversational(dataset: str) -> bool:
+    """Return whether a dataset is known to consist of messages; False for one that is not in the table."""
+    return dataset in table("tokenizers")["conversational"]
+
+
 class TritonPtxas(msgspec.Struct, frozen=True):
     """The ptxas that Triton runs for GPUs of compute capability 10.0 and newer."""
 
