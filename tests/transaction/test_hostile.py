@@ -292,6 +292,19 @@ def test_a_python_of_its_own_is_changed_with_consent_alone(prefix):
         fix(prefix, ways=CONSENT, end="refused", why="belongs to the system")
 
 
+@needs_root
+@pytest.mark.parametrize("ways", [QUIET, CONSENT])
+def test_the_python_of_an_image_whose_layer_is_read_only_stays_as_it_is(prefix, monkeypatch, ways):
+    """As in a hosted notebook: no virtual environment, packages of the image, and no folder of the user's own."""
+    monkeypatch.setenv("PYTHONNOUSERSITE", "1")
+    before = out(python(prefix), "-c", "import alpha; print(alpha.__version__)")
+    with mounted("--bind", prefix, prefix, remount="ro"), unchanged(prefix):
+        why = "writable" if ways.consent else "is not a separate environment"
+        done = fix(prefix, ways=ways, end="refused", why=why)
+        assert done.by_hand
+    assert out(python(prefix), "-c", "import alpha; print(alpha.__version__)") == before == "1.0"
+
+
 def test_what_conda_looks_after_is_backed_up(prefix):
     as_conda(prefix)
     steps = (*PLAN.steps, SetEnv(name="HF_HOME", value="/data/hf", where="conda"))

@@ -123,8 +123,8 @@ def _examined(
 ) -> Examined:
     place = target_of(
         options.criteria,
-        lambda: aim(given.target, own=given.own, config=given.config),
-        needed=bool(given.target or given.own or given.deep or given.smoke),
+        lambda: aim(given.target, own=given.own, system=given.system, config=given.config),
+        needed=bool(given.target or given.own or given.system or given.deep or given.smoke),
     )
     named = place.chosen_by == "--target" and options.format == "terminal"
     if named and place.problem and not os.path.lexists(Path(place.asked).expanduser()):
@@ -228,6 +228,7 @@ def check_combinations(options: CheckOptions) -> None:
     if of_project and (
         options.target
         or options.own
+        or options.system
         or options.source
         or options.deep
         or options.smoke
@@ -236,13 +237,19 @@ def check_combinations(options: CheckOptions) -> None:
     ):
         misuse(
             "--project judges what is declared, before anything is installed",
-            "leave out --target, --self, --from, --deep, --smoke, --timeout and --baseline",
+            "leave out --target, --self, --system, --from, --deep, --smoke, --timeout and --baseline",
         )
     if options.source and (
-        options.target or options.own or options.deep or options.smoke or options.timeout
+        options.target
+        or options.own
+        or options.system
+        or options.deep
+        or options.smoke
+        or options.timeout
     ):
         misuse(
-            "--from judges a snapshot", "leave out --target, --self, --deep, --smoke and --timeout"
+            "--from judges a snapshot",
+            "leave out --target, --self, --system, --deep, --smoke and --timeout",
         )
     if options.write_baseline and not options.baseline:
         misuse("--write-baseline needs a file", "name it with --baseline FILE")
@@ -257,9 +264,14 @@ def _check_configuration_options(options: CheckOptions, *, of_project: bool) -> 
     if len(options.gpus) > 1:
         misuse("--for judges one machine", "name one GPU with --gpu")
     if options.gpus and (
-        options.target or options.own or options.source or options.deep or options.smoke
+        options.target
+        or options.own
+        or options.system
+        or options.source
+        or options.deep
+        or options.smoke
     ):
         misuse(
             "--gpu describes a machine that is not here",
-            "leave out --target, --self, --from, --deep and --smoke",
+            "leave out --target, --self, --system, --from, --deep and --smoke",
         )

@@ -47,6 +47,7 @@ class CheckOptions(ReportOptions, frozen=True, kw_only=True):
 
     target: str | None = None
     own: bool = False
+    system: bool = False
     report: str = ""
     open: bool = False
     config: str | None = None
@@ -273,6 +274,7 @@ class PolicyOptions(TargetOptions, frozen=True, kw_only=True):
 class SnapshotOptions(TargetOptions, frozen=True, kw_only=True):
     """Options of doctor snapshot."""
 
+    system: bool = False
     output: str = "-"
     deep: bool = False
     smoke: bool = False

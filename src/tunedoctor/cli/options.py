@@ -117,13 +117,17 @@ def _warn(text: str) -> None:
     TERMINAL.say(text)  # once, though settings are read for the target too
 
 
-def aim(target: str | None, *, own: bool, config: str | None = None) -> Target:
-    """Return the target that --target or --self names, else that of the settings, or what is found.
+def aim(
+    target: str | None, *, own: bool, system: bool = False, config: str | None = None
+) -> Target:
+    """Return the target that --target, --self or --system names, else that of the settings, or what is found.
 
     `config`: the file of settings, if it is not the folder's.
     """
-    found_settings = settings(config) if target is None and not own else NO_SETTINGS
-    return choose_target(target, own=own, settings=found_settings, settings_found=not config)
+    found_settings = settings(config) if target is None and not own and not system else NO_SETTINGS
+    return choose_target(
+        target, own=own, system=system, settings=found_settings, settings_found=not config
+    )
 
 
 def look(place: Target, **how: bool) -> Snapshot:

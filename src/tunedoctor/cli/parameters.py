@@ -120,6 +120,14 @@ OwnOption = Annotated[
     bool,
     typer.Option("--self", help="Examine doctor's own environment.", rich_help_panel="Target"),
 ]
+SystemOption = Annotated[
+    bool,
+    typer.Option(
+        "--system",
+        help="Examine the Python outside of virtual environments, as on Colab and in images.",
+        rich_help_panel="Target",
+    ),
+]
 FormatOption = Annotated[
     Literal["terminal", "json"],
     typer.Option("--format", help="Output format.", rich_help_panel="Output"),

@@ -11,7 +11,7 @@ from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.facts import Target
 from tunedoctor.facts.target import FOUND, MOST_NAMED, ONLY, OWN, makes
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.probes.targeting import choose_current_target, doubt
+from tunedoctor.probes.targeting import SYSTEM, choose_current_target, doubt, system_python
 from tunedoctor.system.programs import PASSED_OVER
 from tunedoctor.tables.config import Settings
 
@@ -23,16 +23,22 @@ def choose_target(
     target: str | os.PathLike[str] | None,
     *,
     own: bool = False,
+    system: bool = False,
     settings: Settings = NO_SETTINGS,
     settings_found: bool = True,
 ) -> Target:
     """Return the target that is named, else that of the settings, the active environment, or the one that is found.
 
-    `own`: doctor's own environment. `found`: the file of the settings was found and not named, so that a path in it is
-    relative to its folder. If none is sure, the target's `chosen_by` is "none".
+    `own`: doctor's own environment. `system`: the Python outside of virtual environments. `settings_found`: the file
+    of the settings was found and not named, so that a path in it is relative to its folder. If none is sure, the
+    target's `chosen_by` is "none".
     """
     if own and target is not None:
         misuse("--self names doctor's own environment", "leave out --self or --target")
+    if system and (own or target is not None):
+        misuse("--system names the system's Python", "leave out --target, --self or --system")
+    if system:
+        return system_python(os.environ)
     if own:
         return choose_current_target(sys.executable, "--self")
     if target is None and settings.config.target:
@@ -43,7 +49,9 @@ def choose_target(
 
 def target_argument(place: Target, target: str | None) -> str | None:
     """Return the value of --target for another command; None if that command finds the target without it."""
-    return target or (place.asked if place.chosen_by in ("--self", _SETTING, *FOUND) else None)
+    return target or (
+        place.asked if place.chosen_by in ("--self", SYSTEM, _SETTING, *FOUND) else None
+    )
 
 
 def target_option(place: Target, target: str | None) -> str:

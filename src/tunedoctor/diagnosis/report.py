@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
 from typing import Annotated, Literal
 
 import msgspec
@@ -185,6 +186,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     smoke: ReportSmoke | None = None
     areas: tuple[ReportArea, ...] = ()
     """The overview: driver, GPU, memory ... each with the worst of its findings. () for a pasted report."""
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook (Jupyter, Colab, Kaggle) shows: the report as HTML."""
+        # the rooms that render are above this one, and only a notebook loads them through it
+        module = import_module("tunedoctor.render.formats.html")
+        return str(module.fragment(self))
 
 
 def report_of(  # noqa: PLR0913  two of them are what the user asked for

@@ -51,7 +51,8 @@ class Target(Fact, frozen=True):
     asked: str
     """Path as given or found: an interpreter or the folder of an environment."""
     chosen_by: str
-    """"--target", "--self", "[tool.doctor] target", "VIRTUAL_ENV", "CONDA_PREFIX", "./.venv" (or its other name there).
+    """"--target", "--self", "--system", "[tool.doctor] target", "VIRTUAL_ENV", "CONDA_PREFIX",
+    "./.venv" (or its other name there).
 
     One of `FOUND`: doctor found it elsewhere.
     "--new": a new environment is created with it. "none": no target was chosen, and only the machine is examined.

@@ -30,6 +30,8 @@ from tunedoctor.tables.load import table
 
 NO_TARGET = Target(asked="", chosen_by="none", problem=f"{NO_ENVIRONMENT}.")
 """Only the machine is examined."""
+SYSTEM = "--system"
+"""The option that names the Python outside of virtual environments."""
 ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX")
 """Variables that name the active environment of a shell."""
 _RUNS = {"x86_64": ("x86_64", "i686", ""), "aarch64": ("aarch64", "armv7l", "")}
@@ -135,7 +137,7 @@ def doubt(place: Target) -> str:
     An environment in the folder is started, as every tool does. One that a tool created has a marker file, a
     Python that is a program and not a script, and is not part of the repository.
     """
-    if not place.python or place.chosen_by in ("--target", "--self", *ACTIVE):
+    if not place.python or place.chosen_by in ("--target", "--self", SYSTEM, *ACTIVE):
         return ""
     if (start(place.python, 2) or b"") == b"#!":
         return "is a script"
@@ -167,6 +169,25 @@ def choose_current_target(asked: str | None, by: str = "--target", below: str = 
     """Choose by the variables and the working folder of this process; a requested path is relative to `below` it."""
     cwd = os.path.normpath(os.path.join(os.getcwd(), below))  # noqa: PTH109
     return choose(asked, os.environ, cwd, sys.executable, by)
+
+
+def system_python(environ: Mapping[str, str]) -> Target:
+    """Return the Python that PATH has outside of virtual environments: that of a hosted notebook or an image."""
+    names = ("python",) if sys.platform == "win32" else ("python3", "python")
+    folders = environ.get("PATH", "").split(os.pathsep)
+    for folder in folders:
+        for name in names:
+            path = which(name, {**environ, "PATH": folder})
+            around = (os.path.dirname(path), os.path.dirname(os.path.dirname(path)))
+            if path and not any(map(is_venv, around)):
+                return _interpreter(path, SYSTEM)
+    problem = "PATH has no Python outside of virtual environments."
+    return Target(asked="", chosen_by=SYSTEM, problem=problem)
+
+
+def is_venv(folder: str) -> bool:
+    """Return whether a folder is a virtual environment."""
+    return os.path.isfile(os.path.join(folder, "pyvenv.cfg"))
 
 
 def is_own(folder: str, own_executable: str) -> bool:

@@ -24,6 +24,7 @@ from tunedoctor.cli.parameters import (
     ReportFormatOption,
     SkipOption,
     StrictOption,
+    SystemOption,
     TargetOption,
     VerboseOption,
     examples,
@@ -48,6 +49,7 @@ def check(
     context: typer.Context,
     target: TargetOption = None,
     own: OwnOption = False,
+    system: SystemOption = False,
     format: ReportFormatOption = "terminal",
     output: OutputOption = None,
     report: PageOption = "",
@@ -213,6 +215,7 @@ def check(
         CheckOptions(
             target=target,
             own=own,
+            system=system,
             format=format,
             output=tuple(output or ()),
             report=report,

@@ -10,6 +10,7 @@ from tunedoctor.cli.parameters import (
     DoctorCommand,
     KeepHostOption,
     OwnOption,
+    SystemOption,
     TargetOption,
     examples,
 )
@@ -37,6 +38,7 @@ def snapshot(
     ] = "-",
     target: TargetOption = None,
     own: OwnOption = False,
+    system: SystemOption = False,
     deep: DeepOption = False,
     smoke: Annotated[
         bool,
@@ -66,6 +68,7 @@ def snapshot(
             output=output,
             target=target,
             own=own,
+            system=system,
             deep=deep,
             smoke=smoke,
             profile=profile,

@@ -3,12 +3,13 @@
 All of it is read without scripts; the only one copies commands.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import partial
 from math import isfinite
 from pathlib import Path
 
-from tunedoctor.diagnosis.report import Report, ReportCure, ReportFinding, ReportSmoke
+from tunedoctor.diagnosis.report import Report, ReportCure, ReportFinding, ReportSmoke, exit_code
 from tunedoctor.model.wording import by_reason, gib, many, name_counts
 from tunedoctor.render.formats import ReportView
 from tunedoctor.render.html import STYLE, clean, frame, meter, numbers, rows, table
@@ -22,9 +23,11 @@ from tunedoctor.render.terminal import (
     suspects,
     tally,
 )
+from tunedoctor.target import safe_text
 from tunedoctor.target.train_plot import svg
 
 _MARKS = MARKS | {"note": "i"}
+_BUTTON = re.compile(r"<button.*?</button>")
 _VERDICTS = {"ready": "passed", "findings": "failed", "unknown": "undecided"}
 
 
@@ -70,6 +73,32 @@ def render(view: ReportView) -> str:
     style, script = (file.read_text(encoding="ascii") for file in files)
     where = f", {report.host}" if report.host else ""
     return frame(f"{title}{where} - doctor check", body, STYLE + style, script)
+
+
+def fragment(report: Report) -> str:
+    """Return the report for a notebook's output: verdict, findings, and the rest folded; no script and no link.
+
+    Its style applies to this element alone, and without it the text is still in order.
+    """
+    view = ReportView(report=report, code=exit_code(report))
+    symptoms = {symptom.id: symptom for symptom in report.symptoms}
+    kind, title = _verdict(view)
+    findings = "".join(_finding(finding, symptoms) for finding in report.findings)
+    undecided = f"{many(len(report.unknown), 'check')} could not be decided"
+    style = STYLE + Path(__file__).with_suffix(".css").read_text("ascii")
+    # nested rules apply inside of the element; what is meant for the page is meant for the element
+    style = re.sub(r"(?<=[{}\n])(?::root|body)(?=\{)", "&", style).replace("\n", "")
+    html = (
+        f'<section class="tunedoctor"><style>.tunedoctor{{{style}}}</style>'
+        f'<header class="{kind}">{_headed("h3", kind, title)}'
+        f'<p class="dim">{clean(", ".join(tally(report)))}</p>{_next(view)}</header>'
+        f"{findings}{_suspects(report)}{_nearby(report)}"
+        f"{_folded('Machine and environment', _facts(report))}"
+        f"{_folded(undecided, _reasons(report.unknown))}{_others(report)}"
+        f'<div class="dim">{_ages(report)}</div></section>'
+    )
+    html = _BUTTON.sub("", html)  # without a script there is nothing that copies
+    return safe_text.as_xml(html.encode("ascii", "xmlcharrefreplace").decode())
 
 
 def _verdict(view: ReportView) -> tuple[str, str]:
