@@ -17,6 +17,10 @@ from typed import HANGS
 from typed import inside as doctor
 
 from tunedoctor.installers.uv import find_uv
+from tunedoctor.planning.make import PlannedSet
+from tunedoctor.planning.package_set import PackageChange, PackageSet
+from tunedoctor.planning.package_set import project as write_set
+from tunedoctor.planning.set_request import TorchPick
 from tunedoctor.project.accelerators import (
     AcceleratorGroup,
     add_accelerator_groups,
@@ -225,3 +229,19 @@ def test_the_command_that_installs_the_group_for_a_gpu() -> None:
     assert sync_command(text, "https://a.org/cu128") == ""
     with pytest.raises(EditError, match="add one to them"):
         add_accelerator_groups(text, groups, "https://a.org/cpu", "")
+
+
+def test_a_set_for_several_makes_has_the_same_form(tmp_path: Path, indexes: str) -> None:
+    def one(label: str) -> tuple[PackageSet, PlannedSet]:
+        packages = (PackageChange("accelerate", "1.11.0"), PackageChange("torch", "2.7.1"))
+        found = PackageSet(
+            verdict="set", python="3.11", platform="x86_64-manylinux_2_28", packages=packages
+        )
+        torch = TorchPick("2.7.1", label, index_url=f"{indexes}/{label}")
+        made = PlannedSet._make((None, None, None, torch, {"torch": label}, {}))
+        return found, made
+
+    (tmp_path / "pyproject.toml").write_text(write_set(*one("cu128"), [one("rocm6.3")]))
+    uv(tmp_path, "lock")
+    assert installs(tmp_path) == {"2.7.1+cu128"}
+    assert installs(tmp_path, "--no-group", "cu128", "--group", "rocm63") == {"2.7.1+rocm6.3"}

@@ -10,7 +10,6 @@ from tunedoctor.core.arguments import values_of
 from tunedoctor.core.environment import target_option
 from tunedoctor.core.errors import misuse
 from tunedoctor.core.package_set import SetFiles, find_set, require_writable_files
-from tunedoctor.planning.package_set import project
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render.plan import render_set
 from tunedoctor.wheels.described import DescribedValues
@@ -23,7 +22,7 @@ def run_set(given: SetOptions) -> int:
     require_writable_files(files)
     place = NO_TARGET if asked.platform else aim(given.target, own=given.own)
     is_terminal = given.format == "terminal"
-    found, made = find_set(
+    found, pyproject = find_set(
         asked,
         given.packages,
         place,
@@ -35,8 +34,8 @@ def run_set(given: SetOptions) -> int:
         offline=given.offline,
         interaction=TERMINAL,
     )
-    if given.pyproject == "-" and made is not None:
-        write(project(found, made))
+    if given.pyproject == "-" and pyproject:
+        write(pyproject)
     else:
         again = target_option(place, given.target)
         show(given.format, partial(render_set, verbose=given.verbose, target_option=again), found)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -133,8 +133,8 @@ def find_set(  # noqa: PLR0913  each is of one command
     ask_sources: bool = False,
     offline: bool = False,
     interaction: Interaction = SILENT,
-) -> tuple[PackageSet, PlannedSet | None]:
-    """Return the set and its input; None if no set exists. Raises DoctorError.
+) -> tuple[PackageSet, str]:
+    """Return the set, and the pyproject.toml that `files` ask for; "" for none. Raises DoctorError.
 
     `place`: the target, NO_TARGET if `asked` describes another machine. `ask_sources`: the user may be asked whether to
     use package sources that only the folder names.
@@ -158,9 +158,38 @@ def find_set(  # noqa: PLR0913  each is of one command
     with interaction.progress() as progress:
         progress.watch(["resolving with the package sources"])
         found, made = find_package_set(there, names)
-        if made is not None:
-            found = _written(found, made, files, known, interaction)
-    return found, made
+        if made is None:
+            return found, ""
+        text = ""
+        if files.pyproject:
+            others = _sets_for_other_makes(there, names)
+            if isinstance(others, PackageSet):
+                return others, ""
+            if others:
+                (found, made), *others = others
+            text = project(found, made, others)
+        found = _written(found, made, files, text, known, interaction)
+    return found, text
+
+
+def _sets_for_other_makes(
+    place: SetTarget, names: Mapping[str, str]
+) -> list[tuple[PackageSet, PlannedSet]] | PackageSet:
+    """Return the set for the GPUs of each vendor, [] if one does for all; the refusal, if one of them has no set.
+
+    No build of PyTorch runs on GPUs of two vendors.
+    """
+    vendors = list(dict.fromkeys(gpu.vendor for gpu in place.machine.gpus if gpu.vendor))
+    found: list[tuple[PackageSet, PlannedSet]] = []
+    for vendor in vendors if len(vendors) > 1 else ():
+        gpus = tuple(gpu for gpu in place.machine.gpus if gpu.vendor == vendor)
+        machine = msgspec.structs.replace(place.machine, gpus=gpus)
+        one, made = find_package_set(place._replace(machine=machine), names)
+        if made is None:
+            return one
+        found.append((one, made))
+    builds = {made.torch.index_url for _, made in found}
+    return found if len(builds) == len(found) else []
 
 
 def _place_of(
@@ -206,10 +235,11 @@ def _own_glibc() -> tuple[str, str]:
     return version.removeprefix("glibc "), os.uname().machine
 
 
-def _written(
+def _written(  # noqa: PLR0913  the set, and what of it is written
     answer: PackageSet,
     made: PlannedSet,
     files: SetFiles,
+    pyproject: str,
     known: Asking,
     interaction: Interaction,
 ) -> PackageSet:
@@ -221,7 +251,7 @@ def _written(
             return msgspec.structs.replace(answer, verdict="unknown", why=why)
         texts[files.freeze] = text
     if files.pyproject and files.pyproject != "-":
-        texts[files.pyproject] = project(answer, made)
+        texts[files.pyproject] = pyproject
     for place, text in texts.items():
         write_file(place, text, interaction=interaction)
     return msgspec.structs.replace(answer, files=tuple(texts))

@@ -5,7 +5,7 @@ another index, the first lines of the file contain the command that installs tor
 """
 
 import shlex
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, cast
 
 import msgspec
@@ -18,7 +18,7 @@ from tunedoctor.model.versions import parts
 from tunedoctor.planning.make import PlannedSet, SetTarget, question_for
 from tunedoctor.planning.planner import Planned, plan_requests
 from tunedoctor.planning.search import table_packages
-from tunedoctor.planning.set_request import GROUP, NoPlanError
+from tunedoctor.planning.set_request import GROUP, NoPlanError, TorchPick
 from tunedoctor.planning.steps import pinned
 from tunedoctor.wheels.commands import backend_of, uv_index
 from tunedoctor.wheels.rules import index_name
@@ -250,15 +250,20 @@ def _pin(change: PackageChange, made: PlannedSet) -> str:
     return f"{change.name}=={pinned(change.name, change.version, made.labels)}"
 
 
-def project(answer: PackageSet, made: PlannedSet) -> str:
-    """Return a pyproject.toml.
+def project(
+    answer: PackageSet, made: PlannedSet, others: Sequence[tuple[PackageSet, PlannedSet]] = ()
+) -> str:
+    """Return a pyproject.toml. `others`: the sets for GPUs of other makes, which get a dependency group each.
 
-    The index is explicit: uv takes from it what `sources` names and nothing else. The lock is limited to this machine's
+    An index is explicit: uv takes from it what `sources` names and nothing else. The lock is limited to this machine's
     system, because a lock for all systems fails if the build has no wheel for one.
     """
-    torch = made.torch
+    sets = ((answer, made), *others)
+    rows = [
+        {one.name: _pin(one, made) for one in answer.packages if one.named} for answer, made in sets
+    ]
+    common = {name: row for name, row in rows[0].items() if all(r.get(name) == row for r in rows)}
     low = ".".join(map(str, parts(answer.python)[:2])) or "3.11"
-    named_packages = [package for package in answer.packages if package.named]
     arch, _, rest = answer.platform.partition("-")
     system = "darwin" if "apple" in rest else "win32" if "windows" in rest else "linux"
     machine_names = {
@@ -273,14 +278,56 @@ def project(answer: PackageSet, made: PlannedSet) -> str:
         'version = "0"',
         f'requires-python = "=={low}.*"',
         "dependencies = [",
-        *(f'    "{_pin(package, made)}",' for package in named_packages),
+        *(f'    "{row}",' for row in common.values()),
         "]",
         "",
+    ]
+    groups = [_build_name(made.torch) for _, made in sets] if others else []
+    if groups:
+        lines.append("[dependency-groups]")
+        for group, packages in zip(groups, rows, strict=True):
+            own = [row for name, row in packages.items() if name not in common]
+            lines += [f"{group} = [", *(f'    "{row}",' for row in own), "]"]
+        lines.append("")
+    lines += [
         "[tool.uv]",
         "package = false",
         f"environments = [\"sys_platform == '{system}' and platform_machine == '{arch}'\"]",
     ]
-    if torch.index_url:
-        torch_packages = (package.name for package in named_packages if package.name in GROUP)
-        lines += ["", *uv_index(index_name(torch.index_url), torch.index_url, torch_packages)]
+    if groups:
+        names = ", ".join(f'{{ group = "{group}" }}' for group in groups)
+        lines += [f'default-groups = ["{groups[0]}"]', f"conflicts = [[{names}]]"]
+    torch_packages = [name for name in rows[0] if name in GROUP]
+    if others:
+        lines += _grouped_indexes(groups, [made.torch for _, made in sets], torch_packages)
+    elif made.torch.index_url:
+        url = made.torch.index_url
+        lines += ["", *uv_index(index_name(url), url, torch_packages)]
     return "\n".join(lines) + "\n"
+
+
+def _build_name(torch: TorchPick) -> str:
+    """Return the name of the group with a build: "cu128", "rocm64"."""
+    variant = torch.index_url.rstrip("/").rpartition("/")[2] if torch.index_url else "cuda"
+    return variant.replace(".", "")
+
+
+def _grouped_indexes(
+    groups: Iterable[str], builds: Iterable[TorchPick], packages: Iterable[str]
+) -> list[str]:
+    """Return the lines of the indexes, and from which of them a group takes PyTorch."""
+    pairs = [(group, torch.index_url) for group, torch in zip(groups, builds, strict=True)]
+    lines: list[str] = []
+    for _, url in pairs:
+        if url:
+            lines += ["", "[[tool.uv.index]]", f'name = "{index_name(url)}"', f'url = "{url}"']
+            lines.append("explicit = true")
+    lines += ["", "[tool.uv.sources]"]
+    for package in packages:
+        rows = (
+            f'    {{ index = "{index_name(url)}", group = "{group}" }},'
+            for group, url in pairs
+            if url
+        )
+        lines += [f"{package} = [", *rows, "]"]
+    return lines
