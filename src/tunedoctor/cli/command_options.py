@@ -110,6 +110,7 @@ class SetOptions(MachineOptions, frozen=True, kw_only=True):
     """Options of doctor set."""
 
     packages: tuple[str, ...] = ()
+    requirements: str = ""
     format: Literal["terminal", "json"] = "terminal"
     verbose: bool = False
     freeze: str = ""

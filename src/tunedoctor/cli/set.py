@@ -9,7 +9,12 @@ from tunedoctor.cli.output import show, write
 from tunedoctor.core.arguments import values_of
 from tunedoctor.core.environment import target_option
 from tunedoctor.core.errors import misuse
-from tunedoctor.core.package_set import SetFiles, find_set, require_writable_files
+from tunedoctor.core.package_set import (
+    SetFiles,
+    find_set,
+    require_writable_files,
+    required_packages,
+)
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render.plan import render_set
 from tunedoctor.wheels.described import DescribedValues
@@ -24,7 +29,7 @@ def run_set(given: SetOptions) -> int:
     is_terminal = given.format == "terminal"
     found, pyproject = find_set(
         asked,
-        given.packages,
+        (*required_packages(given.requirements, TERMINAL), *given.packages),
         place,
         files,
         criteria_of(),

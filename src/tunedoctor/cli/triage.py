@@ -5,6 +5,7 @@ import shlex
 import time
 from collections import Counter
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,13 @@ from tunedoctor.cli.command_options import TriageOptions
 from tunedoctor.cli.formats import outputs_of, tell
 from tunedoctor.cli.options import TERMINAL, Options, aim, look
 from tunedoctor.cli.output import write
+from tunedoctor.contracts.requirements import STACK
 from tunedoctor.core.errors import misuse
 from tunedoctor.core.files import read_log
 from tunedoctor.core.triage import diagnose_log
-from tunedoctor.project.declarations import LOCKS
+from tunedoctor.model.wording import many
+from tunedoctor.project.declarations import LOCKS, declaration_of, read_text
+from tunedoctor.readers.digest import from_stream
 from tunedoctor.render.screen import as_line
 
 if TYPE_CHECKING:  # with it come processes, which one report does not need
@@ -47,7 +51,14 @@ def run_triage(given: TriageOptions) -> int:
     )
     report = found.report
     if report.verdict == "unknown" and (command := project_command(first)):
-        report = replace(report, next=command, suspected=())
+        # few reports are files of a project
+        from tunedoctor.core.declared_set import pinned_versions  # noqa: PLC0415
+
+        if pins := pinned_versions(Path(first)):
+            TERMINAL.say(f"{first} pins {many(len(pins), 'package')}, judged as if installed")
+            text = "\n".join(("$ pip freeze", *pins, ""))
+            found = diagnose_log(from_stream(BytesIO(text.encode())), criteria, began=began)
+        report = replace(found.report, next=command, suspected=())
     return tell(report, options, found.snapshot)
 
 
@@ -57,12 +68,20 @@ def project_command(file: str) -> str:
     name = path.name
     if not path.is_file():
         return ""
-    if name.endswith((".txt", ".in")) and "requirements" in name:
+    if name.endswith((".txt", ".in")) and ("requirements" in name or _lists_packages(path)):
         folder = "" if path.parent == Path() else f" --project {shlex.quote(str(path.parent))}"
         return f"doctor check{folder} -r {shlex.quote(name)} judges what it declares"
     if name in ("pyproject.toml", "environment.yml", "pixi.toml") or name in LOCKS:
         return f"doctor check --project {shlex.quote(str(path.parent))} judges what it declares"
     return ""
+
+
+def _lists_packages(path: Path) -> bool:
+    """Return whether every line of a file is a requirement, and one of them is of a training library."""
+    rows = [row.strip() for row in read_text(path.parent, path.name).split("\n")]
+    rows = [row for row in rows if row and not row.startswith(("#", "-"))]
+    names = [declaration_of(row.partition(" #")[0], path.name, 1, "dependency") for row in rows]
+    return all(names) and any(one.name in STACK for one in names if one)
 
 
 def _print_rows(options: Options, sources: Sequence[str]) -> int:

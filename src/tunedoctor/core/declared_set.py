@@ -23,7 +23,7 @@ from tunedoctor.model.versions import normalised
 from tunedoctor.model.wording import listed
 from tunedoctor.planning.make import question_for
 from tunedoctor.project.accelerators import Parts, choose_parts
-from tunedoctor.project.declarations import Declaration, Project, read_text
+from tunedoctor.project.declarations import LOCKS, Declaration, Project, read_text
 from tunedoctor.project.locked_packages import (
     LockedPackage,
     LockError,
@@ -32,6 +32,7 @@ from tunedoctor.project.locked_packages import (
     read_locked_packages,
 )
 from tunedoctor.project.locks import LARGEST_LOCK
+from tunedoctor.project.read_project import read_project, read_requirements_project
 from tunedoctor.project.torch_source import declared_torch_build
 from tunedoctor.system.reading import read_regular
 from tunedoctor.tables.wheels import VARIANT, release_row
@@ -39,6 +40,7 @@ from tunedoctor.wheels.machine_facts import host_of, interpreter_of
 from tunedoctor.wheels.rules import family, index_of, one_spelling, table_archs
 
 _CUDA_OF_CONDA = re.compile(r"cuda(\d{2,3})|cuda_?(\d{2})\.(\d)|py[\d.]+_cuda(\d{2})\.(\d)")
+_PIN = re.compile(r"==[^,*]+$")
 _MOST_BUILT = 20
 """Packages without a wheel that are left out, one question to uv for each."""
 _BRING_TORCH = {
@@ -134,6 +136,29 @@ def _locked_set(
     return DeclaredSet(locked.packages, notes=notes)
 
 
+def pinned_versions(file: Path) -> tuple[str, ...]:
+    """Return "name==version" for what a lock installs on Linux, or for the exact pins of another file of a project."""
+    if file.name in LOCKS:
+        host = kinds.Host(name="Linux", os="linux", machine="x86_64", libc="glibc")
+        python = kinds.Interpreter(executable="", version="3.12.0", machine="x86_64")
+        environment = marker_environment(python, host)
+        selection = Selection(environment, conda_platform="linux-64")
+        try:
+            text = read_regular(file, LARGEST_LOCK).decode("utf-8")
+            packages = read_locked_packages(file.name, text, selection).packages
+        except (OSError, UnicodeDecodeError, LockError):
+            return ()
+        return tuple(f"{one.name}=={one.version}" for one in packages if not one.conda_build)
+    if file.suffix in (".txt", ".in"):
+        project = read_requirements_project(file.parent, file.name)
+    else:
+        project = read_project(file.parent)
+    pins = (
+        one for one in project.declarations if one.file == file.name and _PIN.match(one.specifier)
+    )
+    return tuple(dict.fromkeys(f"{one.name}{one.specifier}" for one in pins))
+
+
 def _question(
     project: Project, choice: ProjectChoice, machine: Machine, build: str
 ) -> ResolveQuestion:
@@ -176,7 +201,7 @@ def _pinned_set(declarations: Iterable[Declaration], build: str) -> DeclaredSet:
     packages = tuple(
         _package(one.name, one.specifier[2:], build)
         for one in declarations
-        if re.fullmatch(r"==[^,*]+", one.specifier)
+        if _PIN.match(one.specifier)
     )
     return DeclaredSet(packages, complete=False)
 

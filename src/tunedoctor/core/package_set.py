@@ -3,11 +3,13 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
+from tunedoctor.contracts.requirements import marker_environment
 from tunedoctor.core import arguments
 from tunedoctor.core.arguments import (
     ArchArgument,
@@ -29,6 +31,7 @@ from tunedoctor.core.environment import (
 from tunedoctor.core.errors import misuse, refusing
 from tunedoctor.core.files import require_writable, write_file
 from tunedoctor.core.interaction import SILENT, Interaction
+from tunedoctor.core.new_environment import read_new_project
 from tunedoctor.core.sources import asking
 from tunedoctor.diagnosis.redaction import public as redacted
 from tunedoctor.diagnosis.redaction import this_identity
@@ -37,10 +40,13 @@ from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.uv import Failed
 from tunedoctor.model.machine import MachineError
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.wording import listed
 from tunedoctor.planning.make import PlannedSet, SetTarget
 from tunedoctor.planning.package_set import MARK, PackageSet, find_package_set, frozen, project
 from tunedoctor.planning.set_request import NoPlanError, parse_requests
 from tunedoctor.probes.targeting import NO_TARGET
+from tunedoctor.project.locked_packages import marker_holds
+from tunedoctor.project.requirement_files import list_unread_lines
 from tunedoctor.tables.config import Settings
 from tunedoctor.wheels.described import DescribedValues, blank, machine_of, over, with_glibc
 
@@ -66,6 +72,9 @@ def package_set(  # noqa: PLR0913  the options of the command
     ] = (),
     target: TargetArgument = None,
     *,
+    requirements: Annotated[
+        arguments.Place, Meta(description="Requirements file that names packages of the set.")
+    ] = None,
     gpus: GpusArgument = (),
     driver: DriverArgument = None,
     python: PythonArgument = None,
@@ -102,9 +111,10 @@ def package_set(  # noqa: PLR0913  the options of the command
     )
     require_writable_files(files)
     place = NO_TARGET if platform else choose_target(target)
+    words = required_packages(os.fspath(requirements or ""), interaction)
     found, _ = find_set(
         asked,
-        tuple(packages),
+        (*words, *packages),
         place,
         files,
         Criteria(),
@@ -113,6 +123,23 @@ def package_set(  # noqa: PLR0913  the options of the command
         interaction=interaction,
     )
     return redacted(found, this_identity())
+
+
+def required_packages(file: str, interaction: Interaction) -> tuple[str, ...]:
+    """Return "name<2" for each requirement of a file that counts here; () without a file. Raises DoctorError."""
+    if not file:
+        return ()
+    project, files = read_new_project(Path(), file)
+    environment = marker_environment(None, None)
+    found = [
+        f"{one.name}{one.specifier}"
+        for one in project.declarations
+        if one.kind == "dependency" and marker_holds(one.marker, environment)
+    ]
+    unread = [line for one in files for line in list_unread_lines(project.folder, one)]
+    if unread:
+        interaction.say(f"not in the set: {listed(unread, 3)}, which name no package of an index")
+    return tuple(found)
 
 
 def require_writable_files(files: SetFiles) -> None:

@@ -36,6 +36,15 @@ def set_(
             help="Packages the set must include, for example trl or 'peft>=0.18'.",
         ),
     ] = None,
+    requirements: Annotated[
+        str,
+        typer.Option(
+            "-r",
+            "--requirements",
+            metavar="FILE",
+            help="The set must include what this requirements file names.",
+        ),
+    ] = "",
     target: TargetOption = None,
     own: OwnOption = False,
     format: FormatOption = "terminal",
@@ -101,6 +110,7 @@ def set_(
     return run_set(
         SetOptions(
             packages=tuple(packages or ()),
+            requirements=requirements,
             target=target,
             own=own,
             format=format,
