@@ -69,7 +69,13 @@ def test_an_answer_is_what_the_command_prints(tmp_path, monkeypatch):
     described = {"platform": "linux", "driver": "580.65.06", "python": "3.12"}
     facts = tunedoctor.snapshot(env)
     (tmp_path / "s.json").write_text(facts)
+    file = tmp_path / "trl.yaml"
+    file.write_text("model_name_or_path: Qwen/Qwen3-4B\nlora_r: 8\nbf16: true\nfp16: true\n")
+    monkeypatch.chdir(tmp_path)
     for answer, argv in [
+        (tunedoctor.check(env, configuration=Path("trl.yaml")), ["check", "--target", env, "--for=trl.yaml"]),
+        (tunedoctor.check(snapshot=facts, configuration="trl.yaml"), ["check", "--from=s.json", "--for=trl.yaml"]),
+        (tunedoctor.check(configuration="trl.yaml", gpu="T4"), ["check", "--for=trl.yaml", "--gpu=T4"]),
         (tunedoctor.check(Path(env)), ["check", "--target", env]),
         (tunedoctor.check(snapshot=facts, strict=True), ["check", "--from=s.json", "--strict"]),
         (tunedoctor.triage(TEXT, skip=["torch-old"]), ["triage", "-", "--skip", "torch-old"]),
@@ -93,6 +99,25 @@ def test_an_answer_is_what_the_command_prints(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "torch-missing" in [one.id for one in tunedoctor.check(env).findings]
     assert "torch-missing" not in doctor("check", "--target", env, cwd=tmp_path).stdout
+
+
+def test_a_framework_configuration_is_checked(tmp_path):
+    file = tmp_path / "trl.yaml"
+    file.write_text("model_name_or_path: Qwen/Qwen3-4B\nlora_r: 8\nbf16: true\nfp16: true\n")
+    report = tunedoctor.check(configuration=file, gpu="T4")
+    lines = {one.id: one.declared.line for one in report.findings if one.declared}
+    assert lines == {
+        "config-two-precisions": 4,
+        "config-adapter-unused": 2,
+        "config-bf16": 3,
+    }
+    with pytest.raises(tunedoctor.DoctorError, match="add configuration"):
+        tunedoctor.check(gpu="T4")
+    with pytest.raises(tunedoctor.DoctorError, match="leave out target"):
+        tunedoctor.check(sys.prefix, configuration=file, gpu="T4")
+    file.write_text("colour: red\n")
+    with pytest.raises(tunedoctor.DoctorError, match="none of axolotl"):
+        tunedoctor.check(configuration=file)
 
 
 @pytest.mark.parametrize(
@@ -177,6 +202,7 @@ from tunedoctor import (
 )
 
 report: Report = check(Path("/opt/venv"), deep=False)
+judged: Report = check(configuration=Path("qlora.yml"), gpu="T4")
 assert_type(report.verdict, Literal["ready", "findings", "unknown"])
 first: Finding | None = next(iter(triage("text", only=["torch-old"]).findings), None)
 answer: FitReport = fit("7B", vram=24, method="qlora")

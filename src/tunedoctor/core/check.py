@@ -60,6 +60,13 @@ def check(  # noqa: PLR0913  the options of the command
     strict: StrictArgument = False,
     profile: ProfileArgument = "project",
     config: Place = None,
+    configuration: Annotated[
+        Place, Meta(description="A training framework's configuration to check too.")
+    ] = None,
+    gpu: Annotated[
+        str | None,
+        Meta(description="Check `configuration` for a machine with this GPU instead of this one."),
+    ] = None,
     interaction: Interaction = SILENT,
 ) -> Report:
     """Find what is wrong with this machine and a Python environment for fine-tuning.
@@ -70,6 +77,9 @@ def check(  # noqa: PLR0913  the options of the command
     `only` and `skip` name checks, `plugins` those that may run. `fail_on` is the least severity that makes the verdict
     "findings" ("error"); with `strict` warnings do, and what could not be decided makes it "unknown". `profile` "node"
     checks the machine alone. `config`: a file of settings and policy; those of the working folder are not read.
+
+    `configuration`: a file of axolotl, LLaMA-Factory, torchtune, ms-swift, TRL, unsloth, Hugging Face's Trainer,
+    DeepSpeed or accelerate; its mistakes are findings too. With `gpu` it alone is judged, on a machine with that GPU.
     """
     began = time.perf_counter()
     named = None if config is None else os.fspath(config)
@@ -83,14 +93,29 @@ def check(  # noqa: PLR0913  the options of the command
         strict=strict,
         profile=profile,
     )
+    judged = None
+    if configuration is not None:
+        from tunedoctor.core.check_configuration import read_configuration  # noqa: PLC0415  few judge one
+
+        judged = read_configuration(os.fspath(configuration))
+    checks = criteria.checks(judged.checks if judged else ())
+    with_lines = judged.with_lines if judged else _unchanged
+    if gpu is not None:
+        if judged is None:
+            misuse("gpu is the machine that a configuration is checked for", "add configuration")
+        if target is not None or deep or snapshot is not None:
+            misuse(
+                "gpu describes a machine that is not here", "leave out target, snapshot and deep"
+            )
+        described = judged.on_gpu(gpu, checks)
+        return with_lines(judge(described.snapshot, criteria, described.checks, began=began))
     if snapshot is not None:
         if target is not None or deep:
             misuse(
                 "--from judges a snapshot",
                 "leave out --target, --self, --deep, --smoke and --timeout",
             )
-        return judge(from_json(snapshot), criteria, began=began)
-    checks = criteria.checks()
+        return with_lines(judge(from_json(snapshot), criteria, checks, began=began))
     place = target_of(
         criteria,
         lambda: choose_target(target, settings=settings, settings_found=False),
@@ -99,7 +124,13 @@ def check(  # noqa: PLR0913  the options of the command
     examined = examine(place, criteria, checks, deep=deep, interaction=interaction)
     if note := open_fix_note(examined.snapshot):
         interaction.say(note)
-    return judge(examined.snapshot, criteria, checks, began=began, complete=declare_causes)
+    return with_lines(
+        judge(examined.snapshot, criteria, checks, began=began, complete=declare_causes)
+    )
+
+
+def _unchanged(report: Report) -> Report:
+    return report
 
 
 @public
