@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rows import plant
+from planting import plant
 from typed import ran
 
 import tunedoctor

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from libraries import running
 from libraries.running import HELD, version
-from rows import plant
+from planting import plant
 from test_house import HEAVY
 from torch_target import WHY_NOT, torch_target
 from typed import Ran, ran

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from loopback import Answer, Server
-from rows import plant, rows
+from planting import plant
+from rows import rows
 from typed import doctor
 
 from tunedoctor.target.train_input import CONTENT, Config

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from rows import plant, rows
+from planting import plant
+from rows import rows
 from typed import soon
 
 from tunedoctor.cli.declarations import places

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from libraries.environment import installed
 from markdown_it import MarkdownIt
 from museum import altered, diagnosis_of, names, snapshot_of
-from rows import plant
+from planting import plant
 from typed import inside as doctor
 from typed import soon
 

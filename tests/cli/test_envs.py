@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from rows import plant
+from planting import plant
 from typed import Inside, Ran, ran
 
 from tunedoctor.facts.target import ONLY, PROJECTS

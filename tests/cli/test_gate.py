@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from museum import altered, keep, snapshot_of
-from rows import plant, rows
+from planting import plant
+from rows import rows
 from typed import Inside, Ran, doctor, ran
 
 from tunedoctor import facts as kinds

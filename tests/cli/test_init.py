@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from museum import snapshot_of
-from rows import plant
+from planting import plant
 from torch_target import WHY_NOT, torch_target
 from typed import inside as doctor
 from typed import soon

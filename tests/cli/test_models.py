@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rows import plant
+from planting import plant
 from typed import inside as doctor
 from typed import soon
 from wrong_inputs import TINY, gguf, text

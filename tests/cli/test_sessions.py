@@ -1,7 +1,7 @@
 """Sessions as rows: what is typed in a folder, one command after the other, and what each says and leaves.
 
 A row has `files` (and of `museum` snapshots) in its folder "@root", and `steps`: `argv` as typed, `stdin`, `env`; the
-exit `code` (null: any), words in `out` and `err`, words in neither (`not`), `json` of the output (as in tests/rows.py),
+exit `code` (null: any), words in `out` and `err`, words in neither (`not`), `json` of the output (or a part),
 the `schema` that it keeps to. A row with `make` has an environment "@env" of releases of an index on loopback, whose
 code is `bodies`; after a step it has `version` of some packages, or is `as_before`. `serve` names further indexes, and
 takes all settings away; `houses` are folders of wheels; `asked` tells who was asked; `then` is written after a step.
@@ -18,7 +18,8 @@ from libraries import running
 from libraries.catalogue import RELEASES, Release
 from libraries.server import Index, Variants
 from museum import keep, snapshot_of
-from rows import holds, plant, rows
+from planting import plant
+from rows import holds, rows
 from typed import doctor
 
 from tunedoctor.core.schema import schema_of

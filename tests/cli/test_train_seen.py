@@ -5,8 +5,8 @@ import re
 import sys
 
 import pytest
+from planting import plant
 from render.page import Page
-from rows import plant
 from trainers import DATA, TRAINER
 from typed import inside as doctor
 from typed import on_terminal, ran

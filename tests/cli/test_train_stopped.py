@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from rows import plant
+from planting import plant
 from trainers import DATA
 from typed import HANGS, doctor, started, until
 

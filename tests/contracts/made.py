@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from rows import plant
+from planting import plant
 
 from tunedoctor.facts import Distribution, Packages
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rows import plant, rows
+from planting import plant
+from rows import rows
 from typed import inside as doctor
 
 from contracts.made import install

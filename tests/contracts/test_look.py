@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from rows import plant, rows
+from planting import plant
+from rows import rows
 
 from contracts.made import install, packages
 from tunedoctor.contracts.look import look_at

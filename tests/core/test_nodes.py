@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from rows import plant
+from planting import plant
 from torch_target import WHY_NOT, torch_target
 from wrong_inputs import TINY
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 from integrations.cluster import Cluster
+from planting import plant
 from probes.test_nvidia import compiled
-from rows import plant
 from torch_target import WHY_NOT, torch_target
 from typed import until
 

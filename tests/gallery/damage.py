@@ -9,7 +9,7 @@ from typing import Any
 from gallery import machine
 from gallery.machine import GPUS, prepend
 from gallery.place import TORCH, Place, find_python
-from rows import plant
+from planting import plant
 
 
 def broken(place: Place, steps: list[list[Any]]) -> None:

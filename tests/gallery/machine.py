@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gallery.place import Place
-from rows import plant
+from planting import plant
 
 SOURCE = Path(__file__).parents[1] / "probes" / "fake_nvml.c"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from checkout import IS_ONE, WHY_NOT, committed, copied, git
 from integrations.engines import FILES, POLICIES, Ended, engine, ran
-from rows import plant
+from planting import plant
 
 pytestmark = pytest.mark.skipif(not IS_ONE, reason=WHY_NOT)
 ACCEPTED = (

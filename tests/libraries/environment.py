@@ -3,7 +3,7 @@
 import venv
 from pathlib import Path
 
-from rows import plant
+from planting import plant
 
 from libraries.catalogue import Release, release
 from tunedoctor.facts import Distribution, Packages

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from rows import plant
+from planting import plant
 
 AS_ROOT = pytest.mark.skipif(
     not shutil.which("apt-get") or os.name != "posix" or os.geteuid() != 0,

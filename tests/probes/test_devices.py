@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from rows import plant
+from planting import plant
 
 from tunedoctor.facts import Absent, AmdGpu, IntelGpu, IntelHealth, Unknown
 from tunedoctor.probes import amd, gpus

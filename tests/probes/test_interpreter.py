@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rows import plant
+from planting import plant
 
 from tunedoctor.facts import Interpreter, Target, Unknown
 from tunedoctor.probes import interpreter as probe

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from museum import snapshot_of
-from rows import plant
+from planting import plant
 from typed import soon, until
 
 from tunedoctor.diagnosis.engine import diagnose

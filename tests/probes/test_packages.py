@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from packaging.utils import canonicalize_name
-from rows import plant
+from planting import plant
 from typed import doctor
 
 from tunedoctor.facts import Interpreter, Target

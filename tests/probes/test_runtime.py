@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rows import holds, plant, rows, told
+from planting import plant
+from rows import holds, rows, told
 from typed import gone, until
 
 import tunedoctor

@@ -5,7 +5,7 @@ import os
 import sys
 import venv
 
-from rows import plant
+from planting import plant
 from typed import doctor
 
 from tunedoctor.probes.targeting import system_python

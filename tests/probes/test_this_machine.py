@@ -3,7 +3,7 @@
 import os
 import resource
 
-from rows import plant
+from planting import plant
 
 from tunedoctor.facts import Absent
 from tunedoctor.probes.amd import groups_missing, rocm_stack

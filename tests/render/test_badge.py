@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from rows import plant
+from planting import plant
 from typed import inside as doctor
 
 LOCK = """version = 1

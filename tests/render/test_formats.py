@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 from junitparser import JUnitXml
 from msgspec.structs import replace
+from planting import plant
 from render.told import (
     ALL_NASTY,
     CASES,
@@ -28,7 +29,6 @@ from render.told import (
     report,
     told,
 )
-from rows import plant
 from typed import ran
 
 from tunedoctor.diagnosis.gate import fingerprint

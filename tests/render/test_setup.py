@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from museum import snapshot_of
-from rows import plant
+from planting import plant
 
 from tunedoctor.facts import Host
 from tunedoctor.model.plan import Install, NewEnvironment, Pin, Plan

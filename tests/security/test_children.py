@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from rows import plant
+from planting import plant
 from typed import doctor, gone, ran
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the tricks are Linux's")

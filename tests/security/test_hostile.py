@@ -1,6 +1,6 @@
 """Folders of somebody else's: no command runs their code, waits, floods, acts on a terminal or fails by itself.
 
-A row has `files` (tests/rows.py), on top of those of the folder that it is `in`, `many` empty ones, fields of a
+A row has `files` (see tests/planting.py), on top of those of the folder that it is `in`, `many` empty ones, fields of a
 `config` that differ from a good one, and `tools` on PATH with what they print; `each` is a row for each thing that
 "@each" stands for. A step is what is typed: `argv`, `env`, `cwd`; the exit `code` (one or several), words in `out` and
 in `err`, in neither (`not`), how often at `most`, `json` of the output, or the one `line` of a refusal. The interpreter
@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rows import holds, plant, rows
+from planting import plant
+from rows import holds, rows
 from typed import doctor, soon
 from wrong_inputs import TINY
 

@@ -12,7 +12,8 @@ from tempfile import mkdtemp
 import pytest
 from cli.test_fix import CLASH, doctor, make
 from libraries.running import state, version
-from rows import plant, rows
+from planting import plant
+from rows import rows
 from transaction.environment import site
 
 from tunedoctor.installers.uv import find_uv

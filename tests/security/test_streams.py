@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from rows import plant
+from planting import plant
 
 PLAIN = {**os.environ, "PYTHONIOENCODING": "utf-8"}
 CONFIG = '{"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 99}'

@@ -15,7 +15,7 @@ import jsonschema
 import msgspec
 import pytest
 import typed
-from rows import plant
+from planting import plant
 from torch_target import WHY_NOT, torch_target
 
 import tunedoctor

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from rows import plant, rows
+from planting import plant
+from rows import rows
 
 NO_WEIGHTS = "trainer.load_model = lambda *_: print('WEIGHTS')"
 

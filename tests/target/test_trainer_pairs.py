@@ -5,7 +5,7 @@ import os
 import subprocess
 
 import pytest
-from rows import plant
+from planting import plant
 from trainers import done
 from typed import HANGS
 

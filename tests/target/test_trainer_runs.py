@@ -4,7 +4,7 @@ import json
 import signal
 
 import pytest
-from rows import plant
+from planting import plant
 from trainers import DATA, done
 
 KILL = """

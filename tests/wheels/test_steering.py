@@ -13,7 +13,8 @@ import pytest
 from index.catalogue import POISONED, PYTORCH, made
 from index.ground import Ground
 from index.machines import CU126, CU126_WINDOWS, MAC, chosen
-from rows import plant, rows
+from planting import plant
+from rows import rows
 from wheels.test_commands import carry_out
 
 from tunedoctor.facts import InstallerConfig
