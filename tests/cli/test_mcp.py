@@ -21,7 +21,10 @@ from typed import doctor, gone, ran, started, until
 from tunedoctor.cli.mcp import LARGEST, bounded
 from tunedoctor.core.schema import schema_of
 
-READING = ["check", "triage", "explain", "wheel", "set", "fit", "plan_fix"]
+READING = [
+    *("check", "triage", "explain", "wheel", "set", "fit"),
+    *("check_project", "data", "plan_fix"),
+]
 ERROR = "ImportError: libcudnn.so.9: cannot open shared object file: No such file or directory"
 
 
@@ -77,17 +80,17 @@ def test_an_agent_reads_and_changes_nothing(env, tmp_path):
             assert all(row["description"] for row in one.input_schema["properties"].values())
             hints = one.annotations
             assert (hints.read_only_hint, hints.destructive_hint) == (True, False)
-            assert hints.open_world_hint is (one.name in ("set", "plan_fix"))
+            assert hints.open_world_hint is (one.name in ("set", "check_project", "plan_fix"))
             assert hints.open_world_hint is ("over the network" in str(one.description))
             kind = {"check": "report", "triage": "report", "plan_fix": "fix"}.get(
                 one.name, one.name
             )
             assert one.output_schema
-            if one.name != "explain":  # its keys are those of the result
+            if one.name not in ("explain", "check_project"):  # its keys are those of the result
                 whole = schema_of(kind)
                 rows = whole["$defs"][whole["$ref"].rpartition("/")[2]]["properties"]
                 assert {*one.output_schema["properties"]} <= {*rows}
-        assert len(json.dumps([one.model_dump(mode="json") for one in tools])) < 12_000
+        assert len(json.dumps([one.model_dump(mode="json") for one in tools])) < 15_000
 
         good, report = await agent.asks("check", target=target)
         whole = json.loads(
@@ -121,6 +124,36 @@ def test_an_agent_reads_and_changes_nothing(env, tmp_path):
 
     served(talk, cwd=tmp_path)
     assert state(env) == before
+
+
+def test_an_agent_judges_a_project_and_training_data(tmp_path, monkeypatch):
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")  # exact pins need no index
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    project, rows = tmp_path / "project", tmp_path / "rows.jsonl"
+    project.mkdir()
+    (project / "requirements.txt").write_text("torch==2.6.0\n")
+    messages = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
+    rows.write_text("".join(json.dumps({"messages": messages[:n]}) + "\n" for n in (2, 1)))
+
+    async def talk(agent):
+        good, answer = await agent.asks(
+            "check_project", project=str(project), gpu=["RTX 5090", "H100"], platform="linux"
+        )
+        assert good, answer
+        on_5090, on_h100 = answer["reports"]
+        assert "gpu-too-new-for-torch" in str(on_5090["findings"])
+        assert "gpu-too-new-for-torch" not in str(on_h100.get("findings"))
+        good, answer = await agent.asks("check_project", project=str(project), gpu=["RTX 5090"])
+        assert good
+        assert len(answer["reports"]) == 1
+        good, answer = await agent.asks("data", files=[str(rows)])
+        assert good
+        assert (answer["rows"], answer["faults"][0]["kind"]) == (2, "no-answer")
+        good, said = await agent.asks("data", files=[str(tmp_path / "gone.jsonl")])
+        assert not good
+        assert "gone.jsonl" in said
+
+    served(talk, cwd=tmp_path)
 
 
 def test_with_allow_fix_it_applies_the_plan_that_it_showed_and_no_other(env, index, tmp_path):

@@ -325,8 +325,22 @@ def _read(tool: AgentTool, ended: child.ChildResult) -> dict[str, Any]:
     with refusing(
         msgspec.DecodeError, "run it in a shell", f"doctor {tool.command} gave no JSON: "
     ):
-        answer = {"text": ended.out} if tool.is_page else msgspec.json.decode(ended.out)
+        answer: dict[str, Any]
+        if tool.is_page:
+            answer = {"text": ended.out}
+        elif tool.several:
+            answer = {tool.several: _json_values(ended.out)}
+        else:
+            answer = msgspec.json.decode(ended.out)
     return {**answer, "said": said}
+
+
+def _json_values(text: str) -> list[Any]:
+    """Return the JSON values of a text: one over several lines, or one in each line. Raises DecodeError."""
+    lines = text.splitlines()
+    if lines[0] == "{":
+        return [msgspec.json.decode(text)]
+    return [msgspec.json.decode(line) for line in lines]
 
 
 def bounded(answer: dict[str, Any], leaves: tuple[str, ...]) -> dict[str, Any]:

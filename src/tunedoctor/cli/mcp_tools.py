@@ -6,7 +6,7 @@ only on purpose: it could write files or run code of a plug-in.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from io import BytesIO, TextIOWrapper
 from typing import Annotated, Any, NamedTuple
@@ -15,8 +15,16 @@ import msgspec
 from msgspec import Meta
 
 from tunedoctor.cli import tool_schema
+from tunedoctor.core.arguments import (
+    DriverArgument,
+    PlatformArgument,
+    PythonArgument,
+    TargetArgument,
+)
 from tunedoctor.core.check import check
+from tunedoctor.core.check_project import check_project
 from tunedoctor.core.criteria import NO_SETTINGS, Criteria, find_settings
+from tunedoctor.core.data import check_data
 from tunedoctor.core.errors import misuse
 from tunedoctor.core.explain import explain_topic
 from tunedoctor.core.fit import fit
@@ -24,6 +32,7 @@ from tunedoctor.core.fix import fix
 from tunedoctor.core.package_set import package_set
 from tunedoctor.core.triage import triage
 from tunedoctor.core.wheel import wheel
+from tunedoctor.data.report import DataReport
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.memory.fit_report import FitReport
 from tunedoctor.planning.package_set import PackageSet
@@ -35,8 +44,9 @@ from tunedoctor.wheels.choose import WheelChoice
 INSTRUCTIONS = (
     "tunedoctor finds and fixes what stops this machine from fine-tuning language models. After an error, call triage "
     "with the whole error text. If training does not start yet, call check with target = the folder of the Python "
-    "environment. Before choosing a model, call fit. A finding's cure.command is the command that fixes it, to run in "
-    "the user's shell; plan_fix shows how doctor would apply the fixes. Results leave out empty fields. The verdict "
+    "environment. Before installing a project, call check_project; before choosing a model, fit; before training, "
+    "data. A finding's cure.command is the command that fixes it, to run in the user's shell; plan_fix shows how "
+    "doctor would apply the fixes. Results leave out empty fields. The verdict "
     "'unknown' means that a check could not be decided, not that it passed."
 )
 _LONGEST = 1 << 18
@@ -63,6 +73,51 @@ def explain(
         misuse("id and text are both given", "give one of them")
     shown = screen_for(TextIOWrapper(BytesIO(), "utf-8"), os.environ)
     return ExplanationText(render_explanation(explain_topic(id, text or None, Criteria), shown))
+
+
+class ProjectReports(msgspec.Struct, frozen=True):
+    """What a project's declaration means for each machine."""
+
+    reports: tuple[Report, ...]
+
+
+def judge_project(  # noqa: PLR0913  what an agent can describe
+    project: Annotated[str, Meta(description="Folder of the project.")] = ".",
+    *,
+    gpu: Annotated[
+        Sequence[str], Meta(description="GPU models to judge it for, one report each.")
+    ] = (),
+    driver: DriverArgument = None,
+    platform: PlatformArgument = None,
+    python: PythonArgument = None,
+    extra: Annotated[Sequence[str], Meta(description="Optional dependencies to include.")] = (),
+    group: Annotated[Sequence[str], Meta(description="Dependency groups to include.")] = (),
+) -> ProjectReports:
+    """Judge what a project declares (pyproject.toml, lock, requirements), before anything is installed."""
+    reports = check_project(
+        project,
+        gpus=gpu,
+        driver=driver,
+        platform=platform,
+        python=python,
+        extras=extra,
+        groups=group,
+    )
+    return ProjectReports(reports)
+
+
+def judge_data(
+    files: Annotated[Sequence[str], Meta(description="Files or folders of training data.")],
+    *,
+    valid: Annotated[Sequence[str], Meta(description="Held-out files.")] = (),
+    model: Annotated[str, Meta(description="Count tokens with this model's tokenizer.")] = "",
+    seq: Annotated[
+        int | None, Meta(ge=1, description="Report what this sequence length cuts off.")
+    ] = None,
+    target: TargetArgument = None,
+) -> DataReport:
+    """Find what is wrong with training data: faulty rows, duplicates, leaks between splits, secrets, lengths."""
+    return check_data(files, valid=valid, model=model, seq=seq, target=target)
 
 
 class AgentTool(NamedTuple):
@@ -94,6 +149,8 @@ class AgentTool(NamedTuple):
     """It asks package indexes."""
     changes: bool = False
     """It changes an environment; the tool exists only with --allow-fix."""
+    several: str = ""
+    """The key of the result that has the values, for a command that prints several."""
 
     @property
     def is_page(self) -> bool:
@@ -239,6 +296,30 @@ TOOLS: dict[str, AgentTool] = {
             "target",
         ),
         note="Calculates only: loads and starts nothing, uses no network.",
+    ),
+    "check_project": AgentTool(
+        title="Judge a project before installing",
+        function=judge_project,
+        command="check",
+        result=ProjectReports,
+        keys=("reports",),
+        parameters=("project", "gpu", "driver", "platform", "python", "extra", "group"),
+        note="Without a lock it asks package indexes over the network. Installs nothing.",
+        leaves=("passed", "skipped", "unknown", "steps"),
+        child=_NETWORK,
+        network=True,
+        several="reports",
+    ),
+    "data": AgentTool(
+        title="Check training data",
+        function=judge_data,
+        command="data",
+        result=DataReport,
+        keys=("verdict", "rows", "faulty", "faults", "files"),
+        parameters=("files", "valid", "model", "seq", "target"),
+        note="Reads only; starts the target's interpreter for Parquet files and for model.",
+        required=("files",),
+        child="data can be large, and is read by several processes",
     ),
     "plan_fix": AgentTool(
         title="Plan a fix",

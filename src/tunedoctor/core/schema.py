@@ -8,10 +8,10 @@ import msgspec
 SCHEMAS = {
     "report": "diagnosis.report.Report",
     "wheel": "wheels.choose.WheelChoice",
-    "matrix": "wheels.choose.Matrix",
+    "matrix": "wheels.choose.BuildMatrix",
     "set": "planning.package_set.PackageSet",
     "fit": "memory.fit_report.FitReport",
-    "data": "data.report.Report",
+    "data": "data.report.DataReport",
     "fix": "transaction.outcome.FixResult",
     "smoke": "smoke.result.SmokeResult",
     "envs": "probes.environments.Environments",
