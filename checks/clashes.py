@@ -125,11 +125,19 @@ def _suspected(facts: api.Facts) -> api.Finding | None:
         return None
     if misfit.other == "tokenizers" and api.tokenizer_file(facts.errors, facts.packages):
         return None
-    newer = facts.pip("install", "--upgrade", *BUILT_HERE.get(misfit.other, ()), misfit.other)
-    cure = api.advise(OF_TORCH) if misfit.other == "triton" else newer
-    check = api.pip_line(facts.interpreter, "check")
-    return facts.worded(
-        "/suspected", said=misfit.said, cure=cure, pip_check=check, other=misfit.other
+    other = misfit.other
+    newer = facts.pip("install", "--upgrade", *BUILT_HERE.get(other, ()), other)
+    return api.Finding(
+        title=f"{other} does not fit the code that calls it",
+        severity="error",
+        means=f"the code was written for an older or a newer {other}",
+        cure=api.advise(OF_TORCH) if other == "triton" else newer,
+        cure_note=(
+            "together with other packages that call it; or install the release that the script "
+            "names"
+        ),
+        settle=api.pip_line(facts.interpreter, "check"),
+        said=misfit.said,
     )
 
 
@@ -279,15 +287,38 @@ def numpy_abi(facts: api.Facts) -> api.Finding | None:
     if not old and not capped and not error:
         return _numpy_declared(facts, numpy)
     if numpy and not two and not old and not capped and facts.expression("/bridge").match(error):
-        # a NumPy 1 older than the one torch was built for: NumPy 2 is not the reason
-        return facts.worded("/bridge", said=error, numpy=numpy)
-    return facts.worded(
-        ":windows" if old else ":capped" if capped else "",
-        ":younger" if not capped and _numpy_is_older(facts) else ":older",
+        return _bridge_fails(facts, numpy, error)
+    printed = f"; '{error}' was printed" if error else ""
+    if old:
+        found = (
+            f"{facts.torch.named} with NumPy {numpy}; torch for Windows before {WINDOWS_SINCE} is "
+            f"built for NumPy 1{printed}"
+        )
+    elif capped:
+        owner = f"{capped.owner.name} {capped.owner.version}"
+        found = f"{owner} requires {capped.requirement}, and numpy {numpy} is installed{printed}"
+    else:
+        found = f"the error '{error}'" + (f", with NumPy {numpy}" if numpy else "")
+    if not capped and _numpy_is_older(facts):
+        cure = facts.pip("install", "--upgrade", "numpy")
+        note = "the package was built for a newer NumPy; no reboot"
+    else:
+        cure = facts.pip("install", capped.requirement if capped else "numpy<2")
+        note = "or a release of the old package that was built for NumPy 2; no reboot"
+    return api.Finding(found=found, cure=cure, cure_note=note, said=error)
+
+
+def _bridge_fails(facts: api.Facts, numpy: str, error: str) -> api.Finding:
+    """Report a NumPy 1 older than the one torch was built for: NumPy 2 is not the reason."""
+    return api.Finding(
+        title="torch cannot use NumPy",
+        severity="error",
+        found=f"the error '{error}', with NumPy {numpy}: NumPy 2 is not the reason",
+        means="converting a tensor to an array, or an array to a tensor, fails",
+        cure=facts.pip("install", "--upgrade", "numpy<2"),
+        cure_note="helps if the import warns that torch was built for a newer NumPy",
+        settle="python -W always -c 'import torch'",
         said=error,
-        numpy=numpy,
-        by=capped,
-        wanted=capped.requirement if capped else "numpy<2",
     )
 
 
@@ -330,8 +361,22 @@ def _numpy_declared(facts: api.Facts, numpy: str) -> api.Finding | None:
             required = line[5:].strip().strip("()").replace(" ", "")
             plain = line.startswith("numpy") and ";" not in line and "<2" in required
             if plain and api.within(numpy, required) is api.within("2.0.0", required) is False:
-                return facts.worded("/declared", owner=distribution, wanted=required, numpy=numpy)
+                return _numpy_too_new(facts, distribution, required, numpy)
     return None
+
+
+def _numpy_too_new(
+    facts: api.Facts, owner: api.Distribution, required: str, numpy: str
+) -> api.Finding:
+    return api.Finding(
+        title="A package declares that it does not work with NumPy 2",
+        severity="note",
+        found=(
+            f"{owner.name} {owner.version} requires numpy{required}, and numpy {numpy} is installed"
+        ),
+        means=f"import {owner.name} can fail; the training does not use it",
+        cure=facts.pip("install", "--upgrade", owner.name),
+    )
 
 
 @api.check("quantisation-library-mismatch")
@@ -341,28 +386,104 @@ def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
         return api.pair_finding(facts, pairs[:1])
     version, error_text = facts.packages.version("bitsandbytes"), facts.heard()
     lacks = _lacks(facts, version)
-    if lacks or error_text:
-        return facts.worded(
-            "/no-binary" if lacks else "", said=error_text, lacks=lacks, version=version
+    if lacks:
+        return api.Finding(
+            title="bitsandbytes has no binary for the CUDA of this torch",
+            found=lacks + (f"; '{error_text}' was printed" if error_text else ""),
+            means=("loading in 4 or 8 bits fails: 'CUDA Setup failed despite GPU being available'"),
+            cure=facts.pip("install", "--upgrade", "bitsandbytes>=0.50.0"),
+            cure_note="0.1 GB, no reboot",
+            said=error_text,
         )
-    for part, settle in (("misfit", ""), ("suspected", api.pip_line(facts.interpreter, "check"))):
-        for misfit in api.misfits(facts.errors, loosely=part == "suspected"):
-            if mine := QUANTISERS & {misfit.owner, misfit.other}:
-                cure = _fitting(facts, max(mine), facts.torch.version)
-                return facts.worded(
-                    f"/{part}", said=misfit.said, cure=cure, settle=settle, one=misfit
-                )
-    if kernels := facts.matched("/kernels"):
-        error_text, listing = kernels[0].strip(" :-")[:140], api.pip_line(facts.interpreter, "list")
-        return facts.worded("/kernels", said=error_text, settle=listing)
+    if error_text:
+        installed = f", from bitsandbytes {version}" if version else ""
+        return api.Finding(
+            title="bitsandbytes cannot run on this PyTorch and GPU",
+            found=f"the error '{error_text}'{installed}",
+            cure=facts.pip("install", "--upgrade", "bitsandbytes>=0.50.0"),
+            cure_note="or load the model in bfloat16",
+            said=error_text,
+        )
+    return (
+        _quantiser_misfit(facts)
+        or _quantiser_suspected(facts)
+        or _without_kernels(facts)
+        or _torchao_skipped(facts)
+    )
+
+
+FOR_THIS_TORCH = "the release built for this torch"
+
+
+def _quantiser_misfit(facts: api.Facts) -> api.Finding | None:
+    """Find a quantisation library that misses a name of another library, or lacks one."""
+    for misfit in api.misfits(facts.errors):
+        if mine := QUANTISERS & {misfit.owner, misfit.other}:
+            owner, other = misfit.owner, misfit.other
+            return api.Finding(
+                title=f"{owner} and {other} do not fit together",
+                found=f"the error '{misfit.said}' in the code of {owner}",
+                means=f"{owner} calls something that this {other} does not have",
+                cure=_fitting(facts, max(mine), facts.torch.version),
+                cure_note=FOR_THIS_TORCH,
+                said=misfit.said,
+            )
+    return None
+
+
+def _quantiser_suspected(facts: api.Facts) -> api.Finding | None:
+    """Suspect a quantisation library from which unnamed code uses something it does not have."""
+    settle = api.pip_line(facts.interpreter, "check")
+    for misfit in api.misfits(facts.errors, loosely=True):
+        if mine := QUANTISERS & {misfit.owner, misfit.other}:
+            return api.Finding(
+                title=f"{misfit.other} does not fit the code that calls it",
+                severity="error",
+                means=f"the code was written for an older or a newer {misfit.other}",
+                cure=_fitting(facts, max(mine), facts.torch.version),
+                cure_note=FOR_THIS_TORCH,
+                settle=settle,
+                said=misfit.said,
+            )
+    return None
+
+
+def _without_kernels(facts: api.Facts) -> api.Finding | None:
+    kernels = facts.matched("/kernels")
+    if kernels is None:
+        return None
+    return api.Finding(
+        title="Compiled kernels of a quantisation library are missing",
+        severity="error",
+        means=("a model quantised with GPTQ, AWQ, HQQ or quanto fails, or runs many times slower"),
+        cure=facts.pip("install", "--upgrade", "gptqmodel", "optimum"),
+        cure_note=(
+            "gptqmodel loads GPTQ and AWQ models; auto-gptq and autoawq have no new releases any "
+            "more"
+        ),
+        settle=api.pip_line(facts.interpreter, "list"),
+        said=kernels[0].strip(" :-")[:140],
+    )
+
+
+def _torchao_skipped(facts: api.Facts) -> api.Finding | None:
+    """Find a torchao that does not load its kernels with this torch, and says so."""
     skipped = facts.heard("/torchao")
     if not skipped:
         return None
     requested = facts.matched("/torch")
     torch = facts.torch.version or (requested[1] if requested else "")
-    case = "/torchao:own" if api.minor(torch) in api.table("known_bad")["torchao"] else "/torchao"
-    version, cure = facts.packages.version("torchao"), _fitting(facts, "torchao", torch)
-    return facts.worded(case, said=skipped, cure=cure, version=version)
+    version = facts.packages.version("torchao")
+    own = api.minor(torch) in api.table("known_bad")["torchao"]
+    return api.Finding(
+        title="torchao was built for another PyTorch",
+        severity="note",
+        found=f"{f'torchao {version}'.strip()} prints '{skipped}'",
+        means="training continues; torchao's int4 and fp8 kernels are missing or slow",
+        cure=_fitting(facts, "torchao", torch),
+        cure_note=FOR_THIS_TORCH if own else "",
+        said=skipped,
+    )
 
 
 def _lacks(facts: api.Facts, version: str) -> str:

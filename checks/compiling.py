@@ -2,26 +2,116 @@ import re
 
 from tunedoctor import api
 
-OTHERS = [f"/{tool}" for tool in ("nvcc", "rocm", "oneapi", "ninja")]
-"""Builds that lack a tool other than a C compiler."""
+DEBIAN = "sudo apt-get install -y gcc g++"
+INSTALL_COMPILER = {
+    "debian": DEBIAN,
+    "ubuntu": DEBIAN,
+    "alpine": "sudo apk add build-base",
+    "arch": "sudo pacman -S --noconfirm gcc",
+    "opensuse-leap": "sudo zypper install -y gcc gcc-c++",
+}
+"""Distribution -> its command; others have dnf."""
+TORCH_CUDA = "python -c 'import torch; print(torch.version.cuda)'"
+SAME_TOOLKIT = (
+    "install the CUDA toolkit version that torch prints here and set CUDA_HOME to its folder"
+)
+OR_WHEEL = "or install a prebuilt wheel of the extension"
+BUILD_FAILS = "extensions that are compiled on this machine fail to build; torch itself works"
 
 
 @api.check("compiler-missing")
 def compiler_missing(facts: api.Facts) -> api.Finding | None:
     """Use an error first; otherwise find Triton and a GPU without a compiler on Linux."""
     error = facts.heard()
-    if other := facts.if_heard(*OTHERS):
+    if other := _other_tool(facts):
         return other
     if "-lcuda" in error:
-        return facts.worded("/libcuda", said=error)
+        return _libcuda(error)
     version = next(filter(None, map(facts.packages.version, api.TRITON)), "")
     gpu, linux = facts.nvidia or facts.amd, facts.host.os in ("linux", "")
     lacks = facts.compilers and facts.compilers.cc == "" and not facts.environment.get("CC")
     if not error and not (lacks and version and gpu and linux):
         return None
-    system = f":{facts.host.distro if facts.host else 'debian'}"
-    cases = ":said" if error else ":not-on-path", ":windows" if _windows(facts, error) else system
-    return facts.worded(*cases, ":root", said=error, version=version)
+    if _windows(facts, error):
+        cure = api.tell("winget install --exact Microsoft.VisualStudio.2022.BuildTools")
+        note = (
+            "select the workload Desktop development with C++; about 7 GB. Then start training from "
+            "its x64 prompt"
+        )
+    else:
+        distro = facts.host.distro if facts.host else "debian"
+        cure = api.tell(INSTALL_COMPILER.get(distro, "sudo dnf install -y gcc gcc-c++"))
+        note = "needs root; about 0.2 GB"
+    return api.Finding(
+        severity="error" if error else "warning",
+        found=(
+            f"the error '{error}'"
+            if error
+            else f"gcc, clang and cc are not on PATH; triton {version} is installed"
+        ),
+        cure=cure,
+        cure_note=note,
+        said=error,
+    )
+
+
+def _other_tool(facts: api.Facts) -> api.Finding | None:
+    """Report a build that lacks a tool other than a C compiler."""
+    if error := facts.heard("/nvcc"):
+        return api.Finding(
+            title="The CUDA toolkit with nvcc is missing or incomplete",
+            severity="error",
+            means=BUILD_FAILS,
+            cure=api.tell(f"nvcc --version; {TORCH_CUDA}"),
+            cure_note=(f"{SAME_TOOLKIT}; {OR_WHEEL}, which needs no compiler"),
+            said=error,
+        )
+    if error := facts.heard("/rocm"):
+        return api.Finding(
+            title="The compiler hipcc was not found",
+            severity="error",
+            means=BUILD_FAILS,
+            cure=api.tell("hipcc --version"),
+            cure_note="install ROCm with its compiler, in the version that torch was built for",
+            said=error,
+        )
+    if error := facts.heard("/oneapi"):
+        return api.Finding(
+            title="The compiler icpx was not found",
+            severity="error",
+            means=BUILD_FAILS,
+            cure=api.tell("source /opt/intel/oneapi/setvars.sh"),
+            cure_note="install oneAPI with its compiler, in the version that torch was built for",
+            said=error,
+        )
+    if error := facts.heard("/ninja"):
+        return api.Finding(
+            title="The build tool ninja was not found",
+            severity="error",
+            means="extensions that are compiled on first use fail; torch itself works",
+            cure=facts.pip("install", "ninja"),
+            cure_note="use the python that runs the script; its bin folder has to be on PATH",
+            said=error,
+        )
+    return None
+
+
+def _libcuda(error: str) -> api.Finding:
+    return api.Finding(
+        title="The linker does not find libcuda.so",
+        severity="error",
+        found=(
+            f"the error '{error}': the driver provides libcuda.so.1, but the linker does not search "
+            "its folder"
+        ),
+        means="torch.compile and Triton kernels fail; plain training works",
+        cure=api.tell("sudo ln -s libcuda.so.1 /usr/lib/x86_64-linux-gnu/libcuda.so"),
+        cure_note=(
+            "needs root; if ldconfig -p shows libcuda.so.1 in another folder, set "
+            "TRITON_LIBCUDA_PATH to that folder instead"
+        ),
+        said=error,
+    )
 
 
 def _windows(facts: api.Facts, error_text: str) -> bool:
@@ -38,22 +128,90 @@ def _windows(facts: api.Facts, error_text: str) -> bool:
 @api.check("toolkit-build-mismatch")
 def toolkit_build_mismatch(facts: api.Facts) -> api.Finding | None:
     """Use an error first; versions alone are a note, and only with DeepSpeed installed."""
-    if refused := facts.if_heard(*(f"/{part}" for part in ("host", "arch", "standard"))):
+    if refused := _nvcc_refuses(facts):
         return refused
     cuda, nvcc = facts.torch.cuda, facts.compilers.nvcc_version
     if own := facts.matched("/own-build"):
-        # an extension compiled here by an nvcc newer than the CUDA runtime that torch uses
-        case = "/newer-nvcc:home" if cuda else ""
-        error = f"undefined symbol: {own['symbol']}, version {own['library']}"
-        return facts.worded(case, "/newer-nvcc", said=error, library=own["library"])
+        return _newer_nvcc(facts, own["symbol"], own["library"])
     error = facts.heard()
     differ = bool(cuda and nvcc) and api.parts(cuda)[:1] != api.parts(nvcc)[:1]
     if not error and not (differ and facts.packages.get("deepspeed")):
         return None
     stated = facts.search("/wanted", error)
     release = ".".join(map(str, api.parts(cuda)[:2])) or (stated[1] or stated[2] if stated else "")
-    return facts.worded(
-        ":differ" if differ else "", ":release" if release else ":else", said=error, release=release
+    found = f"the error '{error}'"
+    if differ:
+        found = f"nvcc has CUDA {nvcc}, torch has CUDA {cuda}"
+        found += f"; the build printed '{error}'" if error else ""
+    if release:
+        cure = facts.set_variable("CUDA_HOME", f"/usr/local/cuda-{release}")
+        note = f"install the CUDA toolkit {release} there first; {OR_WHEEL}"
+    else:
+        cure = api.tell(TORCH_CUDA)
+        note = f"{SAME_TOOLKIT}; {OR_WHEEL}"
+    return api.Finding(
+        severity="error" if error else "note",
+        found=found,
+        cure=cure,
+        cure_note=note,
+        evidence=(facts.compilers.nvcc,),
+        said=error,
+    )
+
+
+def _nvcc_refuses(facts: api.Facts) -> api.Finding | None:
+    """Report an nvcc that does not accept the compiler, the GPU or the headers."""
+    if error := facts.heard("/host"):
+        return api.Finding(
+            title="nvcc does not accept this system's C++ compiler",
+            cure=api.tell("export CC=gcc-11 CXX=g++-11"),
+            cure_note=(
+                "use a compiler version that this nvcc accepts, installed next to the system's; or "
+                "a CUDA toolkit of torch's version that accepts the compiler; or a prebuilt wheel "
+                "of the extension"
+            ),
+            said=error,
+        )
+    if error := facts.heard("/arch"):
+        return api.Finding(
+            title="nvcc does not know the GPU that it has to compile for",
+            means="compiling an extension fails",
+            cure=api.tell(f"nvcc --version; {TORCH_CUDA}"),
+            cure_note=f"{SAME_TOOLKIT}; or name other GPUs in TORCH_CUDA_ARCH_LIST",
+            settle="nvcc --list-gpu-arch",
+            said=error,
+        )
+    if error := facts.heard("/standard"):
+        return api.Finding(
+            title="nvcc is too old for the headers that it has to compile",
+            cure=api.tell(TORCH_CUDA),
+            cure_note=f"{SAME_TOOLKIT}; {OR_WHEEL}",
+            said=error,
+        )
+    return None
+
+
+def _newer_nvcc(facts: api.Facts, symbol: str, library: str) -> api.Finding:
+    """Report an extension compiled here by an nvcc newer than the CUDA runtime that torch uses."""
+    cuda = facts.torch.cuda
+    error = f"undefined symbol: {symbol}, version {library}"
+    return api.Finding(
+        title="An extension was built with an nvcc newer than torch's CUDA",
+        found=(
+            f"the error '{error}': torch's {library} is older than the one that the extension was "
+            "compiled with"
+        ),
+        means="importing the extension fails; torch itself runs",
+        cure=(
+            facts.set_variable("CUDA_HOME", f"/usr/local/cuda-{cuda}")
+            if cuda
+            else api.tell(TORCH_CUDA)
+        ),
+        cure_note=(
+            f"install the CUDA toolkit {cuda or 'of that release'} and set CUDA_HOME to its folder; "
+            "then delete the folder of the failing file, so that it is compiled again"
+        ),
+        said=error,
     )
 
 
@@ -62,6 +220,7 @@ PROCEDURE = api.expression("extension-abi-mismatch/procedure")
 NOT_THESE = ("/torch/lib/", "libcudnn", "torchvision", "torchaudio", "/torch/_C")
 """Other checks report these."""
 REINSTALL = "Reinstall the extension named before 'undefined symbol', built for this torch"
+COMPILES = "compiles it for this torch, which needs nvcc of torch's CUDA version"
 OWN = ("flash_attn", "xformers", "vllm", "bitsandbytes", "torchao", "deepspeed", "causal_conv1d")
 DISTRIBUTIONS = {
     module: module.replace("_", "-")
@@ -87,17 +246,42 @@ def extension_abi_mismatch(facts: api.Facts) -> api.Finding | None:
     if match := OF_TORCH.search(api.told(facts.errors, rf"(?<!: )(?<!\w){OF_TORCH.pattern}")):
         # the installed extension, or how to find it
         name = next((n for n in DISTRIBUTIONS.values() if facts.packages.version(n)), "")
-        key, symbol = "/from-bare-symbol", match[1]
-        cure = _rebuild(facts, name) if name else api.advise(REINSTALL)
-        return facts.worded(key, said=f"undefined symbol: {symbol}", cure=cure, symbol=symbol[:90])
+        return api.Finding(
+            severity="error",
+            found=f"the error 'undefined symbol: {match[1][:90]}', which is a symbol of torch",
+            means=(
+                "an extension was compiled for another torch; importing it fails, and so does every "
+                "package that imports it"
+            ),
+            cure=_rebuild(facts, name) if name else api.advise(REINSTALL),
+            cure_note=f"{COMPILES}; or install its wheel for this torch",
+            said=f"undefined symbol: {match[1]}",
+        )
     if message := facts.heard():
-        return facts.worded("/deepspeed", said=message, cure=_rebuild(facts, "deepspeed"))
+        return api.Finding(
+            title="The operations of deepspeed were built for another PyTorch",
+            means=(
+                "deepspeed fails at start: its compiled operations only work with the torch that "
+                "they were built for"
+            ),
+            cure=_rebuild(facts, "deepspeed"),
+            cure_note="builds them for this torch, which needs nvcc of torch's CUDA version",
+            said=message,
+        )
     version = facts.packages.version("flash-attn")
     label = re.search(r"torch(\d+\.\d+)", version.partition("+")[2])
     if not facts.torch or label is None or label[1] == api.minor(facts.torch.version):
         return None
-    return facts.worded(
-        "/label", cure=_rebuild(facts, "flash-attn"), version=version, label=label[1]
+    torch = facts.torch.named
+    return api.Finding(
+        title="flash-attn was built for another PyTorch",
+        found=f"flash-attn {version} was built for torch {label[1]}; {torch} is installed",
+        means="import flash_attn fails with 'undefined symbol', and so does transformers",
+        cure=_rebuild(facts, "flash-attn"),
+        cure_note=(
+            "needs nvcc of torch's CUDA version and up to an hour; or use "
+            "attn_implementation='sdpa'"
+        ),
     )
 
 
@@ -111,21 +295,31 @@ def _from_symbol(facts: api.Facts, path: str, symbol: str) -> api.Finding:
     name = distribution or stem.lstrip("_") or "extension"
     # the ABI of PyTorch's own Linux wheels; conda's differ
     last = "<2.6" if facts.torch.variant == "cu126" else "<2.7"
-    old, case = facts.torch and api.within(facts.torch.version, last), ""
+    old, torch = facts.torch and api.within(facts.torch.version, last), facts.torch.named
     if "__cxx11" in symbol and (not facts.torch or old):
-        case = "/symbol:new"
+        built_for = f"the new C++ ABI, and {torch} has the old one"
     elif facts.torch and not old and re.search(r"(?:ERKSs|Ss)", symbol):
-        case = "/symbol:old"
-    return facts.worded(
-        case,
-        f"/symbol:{name}" if name == "flash-attn" else "",
-        "/symbol",
+        built_for = f"the old C++ ABI, and {torch} has the new one"
+    else:
+        built_for = "another torch" + (f" than {torch}" if torch else "")
+    file = f"{stem}.so" if symbol else f"{stem}.pyd"
+    what = f"{name} {facts.packages.version(name)}".strip()
+    instead = (
+        "or use attn_implementation='sdpa'"
+        if name == "flash-attn"
+        else "or install its wheel for this torch"
+    )
+    return api.Finding(
+        title=f"{name} was built for another PyTorch",
+        found=(
+            f"{file} needs {symbol[:90] or 'a procedure'}, which torch does not have; {what} was "
+            f"built for {built_for}"
+        ),
+        means=(
+            f"import {stem} fails with 'undefined symbol', and so does every package that imports it"
+        ),
         cure=_rebuild(facts, distribution) if distribution else api.advise(REINSTALL),
-        name=name,
-        what=f"{name} {facts.packages.version(name)}".strip(),
-        stem=stem,
-        file=f"{stem}.so" if symbol else f"{stem}.pyd",
-        symbol=symbol[:90],
+        cure_note=f"{COMPILES}; {instead}",
     )
 
 

@@ -41,23 +41,40 @@ def import_contract_clash(
     change = _change(facts, reported, versions)
     newer = any(spec == "*" and name in versions for name, spec in change.items())
     options = ["--upgrade"] if newer else []
-    case = "missing" if first.kind == "missing" else "clash"
-    place = f"the command {first.command}" if first.command else ""
-    return facts.worded(
-        f"/{case}",
-        f":{first.kind}",
-        "import-contract-clash",
+    library = first.library
+    if first.kind == "missing":
+        title = f"{library} needs {first.module}, which is not installed"
+    else:
+        title = f"{library} and {pairs[0][1]} do not fit together"
+    note = f"or, to keep {library}, install another release of {first.neighbour}"
+    return api.Finding(
+        title=title,
         severity="note" if first.command else "error" if main else "warning",
+        found=api.clauses(_describe(reported, pair, versions) for pair in pairs),
+        means=_failure(first),
         cure=facts.pip("install", *options, *api.pinned(change)),
+        cure_note=note if library and first.neighbour else "",
         evidence=tuple(
             f"{contract.file} line {contract.line}" for contract in reported if contract.file
         )[:3],
-        pairs=api.clauses(_describe(reported, pair, versions) for pair in pairs),
-        first=first,
-        other=pairs[0][1],
-        call=first.module.rpartition(".")[2],
-        where=place or first.within or f"the import of {first.led_by or first.library}",
     )
+
+
+def _failure(contract: api.BrokenContract) -> str:
+    """Return what fails because of a contract, and with which error."""
+    place = f"the command {contract.command}" if contract.command else contract.within
+    place = place or f"the import of {contract.led_by or contract.library}"
+    module, name = contract.module, contract.name
+    if contract.kind == "name":
+        error = f"ImportError: cannot import name '{name}' from '{module}'"
+    elif contract.kind == "keyword":
+        function = module.rpartition(".")[2]
+        error = f"TypeError: {function}() got an unexpected keyword argument '{name}'"
+    elif contract.kind == "unreadable":
+        error = name
+    else:
+        error = f"ModuleNotFoundError: No module named '{module}'"
+    return f"{place} fails: '{error}'"
 
 
 def _provider(contract: api.BrokenContract) -> str:
@@ -135,19 +152,28 @@ def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding 
     inner, asks = _stood_in(first), facts.search("/asks", message)
     other = api.brought_by(asks[1]) if asks else ""
     name = inner if facts.packages.get(inner) else api.brought_by(module)
-    clash = bool(facts.packages.get(other)) and other != name != api.brought_by(module)
-    return facts.worded(
-        "/main" if main else "",
-        "/clash" if clash else "",
-        "library-import-fails",
+    if facts.packages.get(other) and other != name != api.brought_by(module):
+        title = f"{name} does not fit {other}"
+        cure = facts.pip("install", "--upgrade", name)
+        note = (
+            f"{name} imports a name that {other} does not have, although the metadata of {name} "
+            "allow this release"
+        )
+    else:
+        title = f"{module} cannot be imported"
+        cure = facts.pip("install", "--force-reinstall", name)
+        note = "no other finding explains it; the message shows where the import failed"
+    others = api.listed(stage.name for stage in failing if stage is not first)
+    found = f"{first.name}: {(message or first.error.strip() or first.outcome)[:200]}"
+    ends = "hangs" if first.outcome == "hung" else "fails"
+    return api.Finding(
+        title=title,
+        severity="error" if main else "warning",
+        found=found + (f"; also {others}" if others else ""),
+        means=f"a script that imports {module} {ends} at that import",
+        cure=cure,
+        cure_note=note,
         evidence=tuple(line.strip() for line in lines if line.strip().startswith("File "))[-3:],
-        module=module,
-        name=name,
-        other=other,
-        stage=first.name,
-        last=(message or first.error.strip() or first.outcome)[:200],
-        others=[stage.name for stage in failing if stage is not first],
-        ends="hangs" if first.outcome == "hung" else "fails",
     )
 
 
@@ -207,8 +233,13 @@ def missing_dependency(facts: api.Facts) -> api.Finding | None:
     }
     if missing and not any(pair.row.severity == "error" for pair in pairs):
         error_text = next(iter(missing.values()))
-        cure = facts.pip("install", *missing)
-        return facts.worded("/from-error", said=error_text, cure=cure, names=missing)
+        return api.Finding(
+            found=f"the error '{error_text}'; {api.listed(missing)} is not installed",
+            means="the script fails at that import",
+            cure=facts.pip("install", *missing),
+            cure_note="no reboot",
+            said=error_text,
+        )
     amdsmi = None if pairs and pairs[0].row.severity == "error" else _amdsmi(facts)
     if amdsmi or pairs:
         return amdsmi or _from_row(facts, pairs[0])
@@ -218,7 +249,7 @@ def missing_dependency(facts: api.Facts) -> api.Finding | None:
     absent = [n for n in STACK if n not in damaged_or_of_conda and not facts.packages.get(n)]
     if needed:
         unused = {unmet.name: unmet for unmet in reversed(needed)}
-        return _from_declared(facts, [*unused.values()], "/unused")
+        return _from_declared(facts, [*unused.values()], used=False)
     if absent and facts.packages.complete:
         return _from_absent(facts, absent)
     return _from_declared(facts, [*declared.values()]) if declared else None
@@ -267,20 +298,40 @@ def _by_its_name(error: api.ErrorText, match: "re.Match[str]") -> bool:
     return whole and error.text.startswith("RuntimeError: Failed to import ")
 
 
-def _from_declared(
-    facts: api.Facts, missing: list[api.Unmet], case: str = "/declared"
-) -> api.Finding:
+def _from_declared(facts: api.Facts, missing: list[api.Unmet], *, used: bool = True) -> api.Finding:
+    """Report requirements that are not installed; `used`: an import fails without them."""
     name = missing[0].name
     lacks = (
         f"{unmet.owner.name} {unmet.owner.version} requires {unmet.requirement}, which is not installed"
         for unmet in missing
     )
-    return facts.worded(
-        "/optional" if name in OPTIONAL else case,
-        found=api.clauses(lacks),
-        cure=facts.pip("install", *(unmet.requirement for unmet in missing)),
-        alone="" if missing[1:] else name,
-        module=api.modules_of(name)[0],
+    found = api.clauses(lacks)
+    cure = facts.pip("install", *(unmet.requirement for unmet in missing))
+    alone = len(missing) == 1
+    if name in OPTIONAL:
+        return api.Finding(
+            title="An optional part of the stack is not installed",
+            severity="note",
+            found=found,
+            means="training runs, but torch.compile or fast downloads do not work",
+            cure=cure,
+        )
+    if not used:
+        return api.Finding(
+            title=f"{name} is a declared dependency but not installed" if alone else "",
+            severity="warning",
+            found=found,
+            means="pip check complains, but no import of the stack seems to need it",
+            cure=cure,
+            cure_note="no reboot",
+        )
+    module = api.modules_of(name)[0]
+    return api.Finding(
+        title=f"{name} is not installed, and the stack needs it" if alone else "",
+        found=found,
+        means=f"the import fails with ModuleNotFoundError: No module named '{module}'",
+        cure=cure,
+        cure_note="no reboot",
     )
 
 
@@ -313,13 +364,31 @@ def _amdsmi(facts: api.Facts) -> api.Finding | None:
     lacks = facts.heard("/lacks")
     if not facts.heard("/none") or not lacks or not (amd or facts.heard("/amdsmi")):
         return None
-    return facts.worded("/lacks", said=lacks, settle="" if amd else "rocminfo | grep gfx")
+    return api.Finding(
+        found=(
+            "vLLM reports 'No module named 'amdsmi'' and finds neither another platform nor NVML"
+        ),
+        means=(
+            "vLLM finds AMD GPUs through amdsmi; without it vLLM fails with 'Failed to infer device "
+            "type'"
+        ),
+        cure=api.tell("python -m pip install /opt/rocm/share/amd_smi"),
+        cure_note="installs the module of the present ROCm release; no reboot",
+        settle="" if amd else "rocminfo | grep gfx",
+        said=lacks,
+    )
 
 
 def _from_absent(facts: api.Facts, absent: list[str]) -> api.Finding:
     transformers = facts.packages.version("transformers")
     versions = api.good_set(facts.torch.version, transformers, facts.interpreter.version)
-    cure = facts.pip("install", *(f"{n}=={versions[n]}" if n in versions else n for n in absent))
-    found = f"not installed: {api.listed(absent, 5)}"
-    case = "/from-absent:set" if versions else ""
-    return facts.worded("/from-absent", case, found=found, cure=cure)
+    return api.Finding(
+        title="Libraries for fine-tuning are not installed",
+        severity="note",
+        found=f"not installed: {api.listed(absent, 5)}",
+        means="a script that imports one of them fails with ModuleNotFoundError",
+        cure=facts.pip("install", *(f"{n}=={versions[n]}" if n in versions else n for n in absent)),
+        cure_note=(
+            "versions that were tested together; about 0.1 GB, no reboot" if versions else ""
+        ),
+    )

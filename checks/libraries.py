@@ -23,14 +23,36 @@ def cuda_library_missing(facts: api.Facts) -> api.Finding | None:
                 return _missing_from_error(facts, library, _importer(error), lost)
     # a linker error in a build: the missing module reported later is its result
     if linker := facts.matched("/linker"):
-        return facts.worded("/unlinked", said=linker[0], what=linker[1])
+        return _unlinked(linker[0], f"lib{linker[1]}.so")
     stage = facts.runtime.stage("import torch")
     if not lost or (stage is not None and stage.outcome == "ok"):
         return None
     requirements = [unmet.requirement for unmet in lost]
     verb, by = "are" if requirements[1:] else "is", lost[0].owner.version
-    return facts.worded(
-        cure=facts.pip("install", *requirements), by=by, wanted=requirements, verb=verb
+    return api.Finding(
+        found=f"torch {by} requires {api.listed(requirements)}, which {verb} not installed",
+        cure=facts.pip("install", *requirements),
+        cure_note="up to 3 GB, no reboot",
+    )
+
+
+def _unlinked(error: str, file: str) -> api.Finding:
+    return api.Finding(
+        title=f"The linker does not find {file}",
+        found=(
+            f"the error '{error}': {file} of a CUDA toolkit is in none of the folders that the "
+            "linker searches"
+        ),
+        means=(
+            "an extension that is compiled on this machine fails to build and to import; torch "
+            "itself works"
+        ),
+        cure=api.tell("export LIBRARY_PATH=$CUDA_HOME/lib64:$LIBRARY_PATH"),
+        cure_note=(
+            "CUDA_HOME is the folder of the CUDA toolkit of version torch.version.cuda, with its "
+            "development files; then delete the half-built folder in ~/.cache/torch_extensions"
+        ),
+        said=error,
     )
 
 
@@ -43,23 +65,56 @@ def _missing_from_error(
     module = api.brought_by(package)
     # only for these is the number of the file that of CUDA
     numbered = stem.startswith(("cudart", "cublas")) and major.isdigit()
-    if stem in ("torch_cuda", "c10_cuda"):
-        case, cure = "no-cuda-build", facts.pip("uninstall", module) if package else None
-    elif own and numbered and major != own:
-        case, cure = "other-major", facts.pip("install", *REINSTALL, module) if package else None
-    elif not own and not lost and package != "torch":
-        case, cure = "nameless", None
-        if package:
-            case, cure = "unknown", facts.pip("install", *REINSTALL, module)
-    else:
-        usual, wheel_names = stem.partition("_")[0].lower(), api.table("probes")["wheel_of_library"]
-        wheel = wheel_names.get(f"lib{stem}", f"nvidia-{usual}") + (f"-cu{own}" if own else "")
-        needed = [unmet.requirement for unmet in lost] or (
-            [wheel] if own in ("11", "12") else ["torch"]
-        )
-        case, cure = "wheel", facts.pip("install", "--force-reinstall", *needed)
     what = f"import {package}" if package else "an import"
-    return facts.worded(f"/{case}", "/stops", cure=cure, library=library, what=what, own=own)
+    torch = facts.torch.named or "torch"
+    found = f"{what} needs {library}, and there is no such file"
+    means = f"{what} fails with '{library}: cannot open shared object file'"
+    if stem in ("torch_cuda", "c10_cuda"):
+        return api.Finding(
+            title="A CUDA extension is installed, but PyTorch has no CUDA",
+            found=f"{found}; {torch} is not a CUDA build",
+            means="imports of the extension fail",
+            cure=(
+                facts.pip("uninstall", module)
+                if package
+                else api.advise("Uninstall the package whose import fails")
+            ),
+            cure_note="or install the CUDA build of torch",
+        )
+    if own and numbered and major != own:
+        return api.Finding(
+            title="A package was built for another major version of CUDA",
+            found=f"{found}; {torch} comes with CUDA {own}",
+            means=means,
+            cure=(
+                facts.pip("install", *REINSTALL, module)
+                if package
+                else api.advise(
+                    f"Install the build for CUDA {own} of the package whose import fails"
+                )
+            ),
+            cure_note=f"it has to be the build for CUDA {own}; torch itself is fine",
+        )
+    if not own and not lost and package != "torch":
+        if package:
+            cure = facts.pip("install", *REINSTALL, module)
+            note = "it has to be the build for torch's CUDA version, which torch.version.cuda shows"
+        else:
+            cure = api.tell("python -c 'import torch; print(torch.version.cuda)'")
+            note = "then install the build for that CUDA version of the package whose import fails"
+        return api.Finding(found=found, means=means, cure=cure, cure_note=note)
+    usual, wheel_names = stem.partition("_")[0].lower(), api.table("probes")["wheel_of_library"]
+    wheel = wheel_names.get(f"lib{stem}", f"nvidia-{usual}") + (f"-cu{own}" if own else "")
+    needed = [unmet.requirement for unmet in lost] or (
+        [wheel] if own in ("11", "12") else ["torch"]
+    )
+    cuda = facts.torch.cuda
+    return api.Finding(
+        found=found + (f"; torch is built for CUDA {cuda}" if cuda else ""),
+        means=means,
+        cure=facts.pip("install", "--force-reinstall", *needed),
+        cure_note="installs the wheel that torch requires; up to 1 GB, no reboot",
+    )
 
 
 def _importer(error: api.ErrorText) -> str:
@@ -98,15 +153,42 @@ def mixed_cuda_wheels(facts: api.Facts) -> api.Finding | None:
     cure = facts.pip("uninstall", *foreign)
     if twice:
         again = (f"{wheel.name}=={wheel.version}" for wheel in mine)
-        return facts.worded(
-            ":collide" if collide else ":twice",
-            said=facts.heard("", "/symbol"),
+        error = facts.heard("", "/symbol")
+        found = api.listed(f"{wheel.name} {wheel.version}" for wheel in wheels)
+        if facts.torch.named and facts.torch.cuda:
+            found += f", next to {facts.torch.named} for CUDA {facts.torch.cuda}"
+        found += f"; '{error}' was printed" if error else ""
+        if collide:
+            means = (
+                "torch loads the wrong library: 'undefined symbol: nccl…' or a cuDNN version error"
+            )
+            note = "both wheels wrote the same files, so torch's own are reinstalled"
+        else:
+            means, note = "one process can load two copies of one library", ""
+        return api.Finding(
+            severity="error" if collide else "warning",
+            found=found,
+            means=means,
             cure=cure.then(facts.pip("install", *REINSTALL, *again)),
-            wheels=[f"{wheel.name} {wheel.version}" for wheel in wheels],
+            cure_note=note,
+            said=error,
         )
     if mine or not facts.torch or not any(_library(name) in COLLIDE for name in foreign):
         return None
-    return facts.worded("/other-major", cure=cure, wheels=foreign)
+    return api.Finding(
+        title="NVIDIA wheels are for another CUDA major than torch",
+        severity="warning",
+        found=(
+            f"{facts.torch.named} is built for CUDA {facts.torch.cuda}; installed are "
+            f"{api.listed(foreign)}"
+        ),
+        means=(
+            "import torch fails with 'cannot open shared object file', unless a system CUDA "
+            "provides the file"
+        ),
+        cure=cure,
+        cure_note="then reinstall torch with its dependencies",
+    )
 
 
 def _library(name: str) -> str:
@@ -123,10 +205,23 @@ def _mixed_from_error(facts: api.Facts) -> api.Finding | None:
         return None
     major = (api.parts(facts.torch.cuda) or (12,))[0]
     listing = api.pip_line(facts.interpreter, "list")
-    return facts.worded("/from-error", said=error, major=major, pip_list=listing)
+    return api.Finding(
+        title="torch loads an NCCL that it was not built for",
+        found=(
+            f"the error '{error}': wheels of two CUDA majors install the same libnccl.so.2, and an "
+            "older one is loaded"
+        ),
+        means="import torch fails with 'undefined symbol: nccl…'",
+        cure=facts.pip("install", *REINSTALL, f"nvidia-nccl-cu{major}"),
+        cure_note=(
+            "installs the version that torch requires; before that, uninstall the nvidia-nccl of "
+            "the other major and unset LD_LIBRARY_PATH"
+        ),
+        settle=f"{listing} | grep -i nvidia; echo $LD_LIBRARY_PATH",
+        said=error,
+    )
 
 
-FROM_ERROR = "/from-error"
 SUBLIBRARY = "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH"
 """Parts of two cuDNNs are loaded: from a search path, the system, or mismatched wheels."""
 EITHER_WAY = frozenset({"libstdc++", "libgomp", "libiomp5"})
@@ -138,14 +233,16 @@ def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
     """Compare the version of the loaded file with that of the wheel's own."""
     conda, path = facts.interpreter.kind == "conda", facts.environment.get("LD_LIBRARY_PATH")
     cxx = api.cxx_too_old(facts.errors, conda=conda, path=path or "")
-    if cxx is not None and cxx.whose in ("search path", "system before conda"):
-        case = FROM_ERROR if cxx.whose == "search path" else "/cxx"
-        return facts.worded(case, found=cxx.found, said=cxx.said)
+    if cxx is not None and cxx.whose == "search path":
+        return _hidden_by_path(facts, cxx.found, cxx.said)
+    if cxx is not None and cxx.whose == "system before conda":
+        return _hidden_by_system(cxx)
     error = facts.heard() or facts.heard("/sublibrary")
     shadows = [shadow for shadow in facts.library_path.shadows if _matters(shadow)]
     if not shadows:
-        case = "/from-error:open" if _open(facts, error) else ""
-        return facts.worded(FROM_ERROR, case, said=error) if error else None
+        settle = "echo $LD_LIBRARY_PATH; python -m pip list | grep -i nvidia"
+        settle = settle if _open(facts, error) else ""
+        return _hidden_by_path(facts, f"the error '{error}'", error, settle) if error else None
     first = next((s for s in shadows if s.library == "libcuda"), shadows[0])
     stages = {stage.outcome for stage in facts.runtime.stages}
     gpu_build = facts.torch.accelerator in ("cuda", "rocm")
@@ -159,18 +256,58 @@ def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
         # a release wheel includes cuDNN; builds of conda and vendors do not
         plain = version and not version.is_prerelease and api.release_row(facts.torch.version)
         if not plain or (gpu_build and fine):
-            return (
-                facts.worded(FROM_ERROR, said=f"{error}'; it is '{first.path}") if error else None
-            )
+            found = f"the error '{error}'; it is '{first.path}'"
+            return _hidden_by_path(facts, found, error) if error else None
         used, broken = gpu_build, bool(stages & {"failed", "crashed"})
-    return facts.worded(
-        ":stub" if stub else ":foreign",
+    own = first.own or ("the driver's own" if stub else "any that torch brings")
+    found = first.path + (f" ({first.version})" if first.version else "")
+    found += f" is loaded before {own}" + (f" ({first.own_version})" if first.own_version else "")
+    others = api.listed(shadow.library for shadow in shadows if shadow is not first)
+    if stub:
+        means = "a stub library replaces the driver: 'CUDA driver is a stub library', and torch sees no GPU"
+    else:
+        ends = f"'{error}'" if error else "'undefined symbol', or a cuDNN error in the first step"
+        means = f"torch loads another {first.library} than it was built with: {ends}"
+    return api.Finding(
+        title=f"LD_LIBRARY_PATH puts a foreign {first.library} first",
         severity="error" if used and broken else "warning" if used else "note",
+        found=found + (f"; also {others}" if others else ""),
+        means=means,
+        cure=facts.set_variable("LD_LIBRARY_PATH", None),
+        cure_note=IN_SHELL,
         evidence=tuple(shadow.path for shadow in shadows[:4]),
-        first=first,
-        own=first.own or ("the driver's own" if stub else "any that torch brings"),
-        others=[shadow.library for shadow in shadows if shadow is not first],
-        ends=f"'{error}'" if error else "'undefined symbol', or a cuDNN error in the first step",
+    )
+
+
+IN_SHELL = (
+    "in the shell that starts the training and in its profile; wheels bring their own libraries"
+)
+
+
+def _hidden_by_path(facts: api.Facts, found: str, error: str, settle: str = "") -> api.Finding:
+    return api.Finding(
+        found=found,
+        means="a library outside the environment is loaded in place of the one that torch brings",
+        cure=facts.set_variable("LD_LIBRARY_PATH", None),
+        cure_note=IN_SHELL,
+        settle=settle,
+        said=error,
+    )
+
+
+def _hidden_by_system(cxx: api.CxxTooOld) -> api.Finding:
+    return api.Finding(
+        title="The system's C++ library is loaded before conda's",
+        severity="error",
+        found=cxx.found,
+        means=("every import that loads that binary fails; conda's own libstdc++ is new enough"),
+        cure=api.tell("unset LD_LIBRARY_PATH; conda install --channel conda-forge libstdcxx-ng"),
+        cure_note="if it still fails: export LD_LIBRARY_PATH=$CONDA_PREFIX/lib",
+        settle=(
+            "echo $LD_LIBRARY_PATH; strings $CONDA_PREFIX/lib/libstdc++.so.6 | grep GLIBCXX | "
+            "tail -3"
+        ),
+        said=cxx.said,
     )
 
 
@@ -197,22 +334,67 @@ def nccl_unavailable(facts: api.Facts) -> api.Finding | None:
     error, count = facts.heard(), len(facts.nvidia.gpus)
     if not error and not (facts.host.os == "windows" and count > 1):
         return None
-    return facts.worded(":said" if error else "", said=error, count=count)
+    return api.Finding(
+        title="The job requests NCCL, but this PyTorch does not have it" if error else "",
+        severity="error" if error else "note",
+        found=f"the error '{error}'" if error else f"{count} NVIDIA GPUs under Windows",
+        cure=api.advise("torch.distributed.init_process_group('gloo')"),
+        cure_note="in the training script; WSL 2 has NCCL and is faster",
+        said=error,
+    )
+
+
+WITHOUT_MKL = api.tell("conda install --channel conda-forge nomkl numpy")
+WITHOUT_MKL_NOTE = (
+    "installs NumPy without MKL; or install both NumPy and torch with pip in a new venv"
+)
 
 
 @api.check("conda-binary-clash")
 def conda_binary_clash(facts: api.Facts) -> api.Finding | None:
     """Report three known errors, or conda's MKL with an old conda torch."""
-    if omp := facts.if_heard("/omp"):
-        return omp
+    if error := facts.heard("/omp"):
+        return api.Finding(
+            title="The process loads two OpenMP runtimes",
+            means="the process ends at the import that loads the second one",
+            cure=WITHOUT_MKL,
+            cure_note=WITHOUT_MKL_NOTE,
+            said=error,
+        )
     cxx = api.cxx_too_old(facts.errors)
     if cxx is not None and cxx.whose == "conda":
-        return facts.worded("/old-library", found=cxx.found, said=cxx.said)
-    if layer := facts.if_heard("/mkl-fails"):
-        return layer
+        return api.Finding(
+            title="conda's C++ library is older than a binary needs",
+            found=cxx.found,
+            means=(
+                "imports of that binary fail, because it was compiled with the system's newer "
+                "compiler"
+            ),
+            cure=api.tell("conda install --channel conda-forge libstdcxx-ng"),
+            cure_note="the newest version also works for everything that needs an older one",
+            said=cxx.said,
+        )
+    if error := facts.heard("/mkl-fails"):
+        return api.Finding(
+            title="conda's MKL conflicts with another OpenMP runtime",
+            means="the process ends when NumPy or torch loads MKL",
+            cure=WITHOUT_MKL,
+            cure_note=WITHOUT_MKL_NOTE,
+            said=error,
+        )
     error = facts.heard()
     mkl = facts.packages.conda.get("mkl", "").partition(" ")[0]
     old = facts.torch.conda and api.within(facts.torch.version, "<2.5")
     if not error and not (mkl and old and api.at_least(mkl, "2024.1")):
         return None
-    return facts.worded("" if mkl and facts.torch else ":unseen", said=error, mkl=mkl)
+    found = f"the error '{error}'"
+    if mkl and facts.torch:
+        found = f"mkl {mkl} is installed together with conda's {facts.torch.named}"
+        found += f"; the error '{error}'" if error else ""
+    return api.Finding(
+        severity="error" if error else "warning",
+        found=found,
+        cure=api.tell('conda install "mkl<2024.1"'),
+        cure_note="0.2 GB, no reboot",
+        said=error,
+    )

@@ -1,6 +1,7 @@
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from shlex import quote
 
 from tunedoctor import api
 
@@ -20,32 +21,46 @@ def local_file_shadowing(facts: api.Facts) -> api.Finding | None:
     # on a live machine the folders decide; the target's runs do not start in the working folder
     errors = () if facts.shadowed else facts.errors.errors
     return (
-        _local_finding(facts, [s for s in libraries if s.hides], "error")
-        or _local_finding(facts, [s for s in standard if s.where != "work"], "error")
+        _local_finding([s for s in libraries if s.hides], "error")
+        or _local_finding([s for s in standard if s.where != "work"], "error")
         or _strays(facts)
         or next((finding for error in errors if (finding := _from_error(facts, error))), None)
-        or _local_finding(facts, standard, "warning")
+        or _local_finding(standard, "warning")
         or _from_copies(facts)
-        or _local_finding(facts, [s for s in libraries if not s.hides], "note")
+        or _local_finding([s for s in libraries if not s.hides], "note")
     )
 
 
-def _local_finding(
-    facts: api.Facts, shadows: list[api.Shadow], severity: api.Severity
-) -> api.Finding | None:
+def _local_finding(shadows: list[api.Shadow], severity: api.Severity) -> api.Finding | None:
     first = next(iter(shadows), None)
     if first is None:
         return None
-    return facts.worded(
+    module = first.module
+    kind = "library" if api.distribution_of(module) else "standard module"
+    hides = first.hides or f"an installed {module}"
+    others = api.listed(shadow.module for shadow in shadows[1:])
+    found = f"{first.path} is imported in place of {hides}{HOW[first.where]}"
+    return api.Finding(
+        title=f"Your {module} hides the {kind} of the same name",
         severity=severity,
-        evidence=tuple(s.path for s in shadows[:4]),
-        first=first,
-        kind="library" if api.distribution_of(first.module) else "standard module",
-        renamed=_renamed(first.path),
-        hides=first.hides or f"an installed {first.module}",
-        how=HOW[first.where],
-        others=[s.module for s in shadows[1:]],
+        found=found + (f"; also {others}" if others else ""),
+        means=(
+            f"import {module} loads it: the training fails with 'cannot import name', 'circular "
+            "import' or '(unknown location)'"
+        ),
+        cure=_rename(first.path),
+        cure_note=OR_ELSEWHERE,
+        evidence=tuple(shadow.path for shadow in shadows[:4]),
     )
+
+
+YOURS = "it is your file, so rename it yourself"
+OR_ELSEWHERE = f"{YOURS}; or start the script from another folder"
+AND_CACHE = f"{YOURS}; also remove the __pycache__ next to it"
+
+
+def _rename(path: str) -> api.Cure:
+    return api.tell(f"mv {quote(path)} {quote(_renamed(path))}")
 
 
 def _renamed(path: str) -> str:
@@ -60,8 +75,23 @@ def _from_copies(facts: api.Facts) -> api.Finding | None:
         wins = next((b for b in facts.packages.broken if (b.name, b.location) == place), None)
         differs = is_library and (wins or copy.version != copy.winner_version)
         if differs and copy.hidden_by in facts.interpreter.pythonpath:
-            cases = "/copies:broken" if wins else "", "/copies"
-            return facts.worded(*cases, copy=copy, detail=wins.detail if wins else "")
+            detail = f": {wins.detail}" if wins and wins.detail else ""
+            return api.Finding(
+                title="PYTHONPATH hides an installed library",
+                severity="error" if wins else "warning",
+                found=(
+                    f"{copy.name} {copy.winner_version} in {copy.hidden_by} is imported in place of "
+                    f"{copy.version} in {copy.location}{detail}"
+                ),
+                means=(
+                    f"import {copy.name} loads that copy and fails"
+                    if wins
+                    else "Python imports another version than the one that pip shows"
+                ),
+                cure=facts.set_variable("PYTHONPATH", None),
+                cure_note="in the shell that starts the training and in its profile",
+                evidence=(copy.hidden_by,),
+            )
     return None
 
 
@@ -77,9 +107,28 @@ def _strays(facts: api.Facts) -> api.Finding | None:
         return None
     first, installed = imported[0]
     died = any(stage.outcome in ("failed", "crashed") for stage in facts.runtime.stages)
-    cases = "/strays:died" if died else "", "/strays:by" if first.by else "", "/strays"
-    others = [one.module for one, _ in imported[1:]]
-    return facts.worded(*cases, first=first, held=installed, others=others)
+    module, others = first.module, api.listed(stray.module for stray, _ in imported[1:])
+    has = f"{installed.name} {installed.version} in {installed.location}"
+    found = f"{first.file} is imported in place of {has}"
+    cure = api.advise("Remove that folder from sys.path, or delete the copy")
+    if first.by:
+        found += f"; {first.by} puts its folder first on the path"
+        cure = api.tell(f"mv {quote(first.by)} {quote(first.by)}.off")
+    return api.Finding(
+        title=f"Python imports another {module} than the installed one",
+        severity="error" if died else "warning",
+        found=found + (f"; also {others}" if others else ""),
+        means=(
+            f"the imported {module} is another release than pip shows; libraries that fit the "
+            "installed one can fail with it"
+        ),
+        cure=cure,
+        cure_note=(
+            "code that runs when Python starts adds the folder; without it Python imports the "
+            "installed package again"
+        ),
+        evidence=(first.by, first.file),
+    )
 
 
 def _is_mine(file: str, module: str) -> bool:
@@ -90,13 +139,6 @@ def _is_mine(file: str, module: str) -> bool:
     return bool(api.distribution_of(module)) and not installed and not checkout
 
 
-def _mine(facts: api.Facts, part: str, match: re.Match[str]) -> api.Finding:
-    """Report a user's file (group 2) that is imported as the module in group 1."""
-    folder = re.sub(r"[\\/]__init__\.py$", "", match[2]) if part == "own-folder" else match[2]
-    renamed, words = _renamed(folder), match[0][:100]
-    return facts.worded(f"/{part}", folder=folder, renamed=renamed, match=match, words=words)
-
-
 def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     """Read an error about a file or folder with the name of a library or standard module."""
 
@@ -105,21 +147,103 @@ def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
 
     circular = find("circular")
     if circular and not re.search("(?:site|dist)-packages", circular[2]):
-        return _mine(facts, "circular", circular)
+        return api.Finding(
+            found=f"{circular[2]} is imported in place of the installed {circular[1]}",
+            means=f"the script imports itself: '{circular[0][:100]}'",
+            cure=_rename(circular[2]),
+            cure_note=AND_CACHE,
+        )
     if renamed := find("rename"):
         file = renamed[1]
         hides = renamed[2] or "the library of that name"
-        return facts.worded("/renamed", file=file, hides=hides, renamed=_renamed(file))
+        return api.Finding(
+            found=f"{file} is imported in place of {hides}",
+            means=(
+                "Python's own message says it: the file has the same name as the module that the "
+                "script imports"
+            ),
+            cure=_rename(file),
+            cure_note=AND_CACHE,
+        )
     own = find("own-folder")
     if own and _is_mine(own[2], own[1]):
-        return _mine(facts, "own-folder", own)
-    for kind in ("plain", "hollow", "nowhere"):
-        match = find(kind)
-        module = next(filter(None, match.groups())) if match else ""
-        is_module = api.distribution_of(module) or module in sys.stdlib_module_names
-        if match and (is_module or kind == "nowhere"):
-            return facts.worded(f"/{kind}", said=match[0], module=module)
-    return facts.worded("/uncompiled") if find("uncompiled") else None
+        return api.Finding(
+            found=f"{own[2]} is imported in place of the installed {own[1]}",
+            means=f"'{own[0][:100]}'",
+            cure=_rename(re.sub(r"[\\/]__init__\.py$", "", own[2])),
+            cure_note=OR_ELSEWHERE,
+        )
+    return _by_missing_name(facts, error)
+
+
+def _by_missing_name(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
+    """Read an error about a module that lacks something which every release of it has."""
+    plain = facts.search("/plain", error.text)
+    if plain and _is_module(_named(plain)):
+        module = _named(plain)
+        return api.Finding(
+            found=(
+                f"the error '{plain[0]}': a file {module}.py is imported in place of the package"
+            ),
+            means="Python finds no submodules in a single file",
+            cure=api.tell(f"python -c 'import {module}; print({module}.__file__)'"),
+            cure_note="shows which file is imported: rename it, or start from another folder",
+            said=plain[0],
+        )
+    hollow = facts.search("/hollow", error.text)
+    if hollow and _is_module(_named(hollow)):
+        return _hollow(_named(hollow), hollow[0])
+    if nowhere := facts.search("/nowhere", error.text):
+        module = _named(nowhere)
+        return api.Finding(
+            found=f"the error '{nowhere[0]}': {module} is a folder without code",
+            means=(
+                f"Python imports a folder called {module} in the working folder in place of the "
+                "library"
+            ),
+            cure=api.tell(f"python -c 'import {module}; print({module}.__path__)'"),
+            cure_note=(
+                "shows which folder is imported: rename it, or start from another one; then install "
+                "the library"
+            ),
+            said=nowhere[0],
+        )
+    if facts.search("/uncompiled", error.text):
+        return api.Finding(
+            title="A source checkout of PyTorch hides the installed one",
+            found=("the error \"name '_C' is not defined\": the imported torch was never compiled"),
+            means="import torch fails in every folder that has a subfolder torch with sources",
+            cure=api.tell("cd ~"),
+            cure_note="start Python from any other folder than the checkout",
+        )
+    return None
+
+
+def _named(match: re.Match[str]) -> str:
+    name: str = next(filter(None, match.groups()))
+    return name
+
+
+def _is_module(name: str) -> bool:
+    return bool(api.distribution_of(name)) or name in sys.stdlib_module_names
+
+
+def _hollow(module: str, error: str) -> api.Finding:
+    return api.Finding(
+        title=f"A file or folder of yours hides {module}",
+        found=f"the error '{error}': every release of {module} has it",
+        means=(
+            f"Python imports a file {module}.py or a folder {module} in place of the real one, or "
+            f"{module} is only partly installed"
+        ),
+        cure=api.tell(f"python -c 'import {module}; print({module}.__file__, {module}.__path__)'"),
+        cure_note=(
+            "shows which file is imported: rename it, or start from another folder; if it is the "
+            "installed package, reinstall it"
+        ),
+        settle=f"python -c 'import {module}; print({module}.__file__)'",
+        said=error,
+    )
 
 
 USER_SITE = api.expression("user-site-shadowing/user-site")
@@ -152,11 +276,22 @@ def _hidden(facts: api.Facts) -> api.Finding | None:
     copies = [copy for copy in facts.packages.copies if copy.hidden_by == site != ""]
     older = (copy for copy in copies if copy.version != copy.winner_version)
     hidden = [copy for copy in older if api.distribution_of(copy.name.replace("-", "_"))]
-    others = [copy.name for copy in hidden[1:]]
     if not hidden:
         return None
-    cases = "/hidden", "user-site-shadowing"
-    return facts.worded(*cases, place=site, copy=hidden[0], others=others)
+    copy, others = hidden[0], api.listed(copy.name for copy in hidden[1:])
+    found = f"{copy.name} {copy.winner_version} in {site} hides {copy.version} in {copy.location}"
+    return api.Finding(
+        found=found + (f"; also {others}" if others else ""),
+        cure=facts.set_variable("PYTHONNOUSERSITE", "1"),
+        cure_note=NO_USER_SITE,
+        evidence=(site,),
+    )
+
+
+NO_USER_SITE = (
+    "in the shell that starts training; to set it permanently: conda env config vars set "
+    "PYTHONNOUSERSITE=1"
+)
 
 
 def _by_order(facts: api.Facts) -> api.Finding | None:
@@ -232,7 +367,14 @@ def _folder(file: str) -> str:
 
 
 def _user_finding(facts: api.Facts, found: str, place: str, settle: str = "") -> api.Finding:
-    return facts.worded(":seen", found=found, place=place, settle=settle)
+    return api.Finding(
+        severity="error",
+        found=found,
+        cure=facts.set_variable("PYTHONNOUSERSITE", "1"),
+        cure_note=NO_USER_SITE,
+        evidence=(place,),
+        settle=settle,
+    )
 
 
 OF_PYTHON = api.expression("wrong-interpreter/of-python")
@@ -241,9 +383,16 @@ OF_PYTHON = api.expression("wrong-interpreter/of-python")
 @api.check("stale-process")
 def stale_process(facts: api.Facts) -> api.Finding | None:
     """Compare the version in an error with the installed packages."""
-    found, said = next(_signs(facts), ("", ""))
-    finding = facts.worded(found=found, said=said) if found else None
-    return finding.proved() if finding and found.startswith("the warning") else finding
+    found, error = next(_signs(facts), ("", ""))
+    if not found:
+        return None
+    return api.Finding(
+        found=found,
+        cure=api.advise("Restart the kernel or the process"),
+        cure_note="in a notebook: Runtime, Restart; you do not have to install anything",
+        certain=found.startswith("the warning"),
+        said=error,
+    )
 
 
 def _signs(facts: api.Facts) -> Iterator[tuple[str, str]]:
@@ -283,8 +432,22 @@ def _elsewhere_than(distribution: api.Distribution | None, errors: Iterable[api.
     return runs[-1] if mine and runs and mine[1] not in runs else ""
 
 
+WHICH_RUNS = api.tell("python -c 'import sys; print(sys.executable)'")
+INSTALL_WITH_IT = "shows which one runs; install with it: python -m pip install"
 BRINGS = {"pip": "pip", "accelerate": "accelerate", "torchrun": "torch", "python": ""}
-TWO = "/two"
+MEANS = {
+    "pip": "pip install installs packages into another environment",
+    "accelerate": "accelerate trains in another environment, without the packages of this one",
+    "torchrun": "torchrun trains in another environment, without the packages of this one",
+    "python": "scripts run in another environment instead of the activated one",
+}
+INSTEAD = {
+    "pip": " -m pip --version",
+    "accelerate": " -m accelerate.commands.launch --help",
+    "torchrun": " -m torch.distributed.run --help",
+    "python": "",
+}
+"""Command -> how the environment's own Python runs it."""
 ISOLATED = "/isolated"
 """An isolated build sees no installed packages, so the error proves nothing."""
 
@@ -301,12 +464,11 @@ def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
         ),
         None,
     )
-    running = facts.worded(TWO, "/running", held=module) if module else None
+    running = _running(module) if module else None
     if denied := _denied(facts) or _interpreter_elsewhere(facts) or running or _imported(facts):
         return denied
     if gone := facts.matched("/launcher"):
-        name = next(filter(None, gone.groups()))
-        return facts.worded("/gone", said=gone.string.partition("\n")[0][:140], python=name)
+        return _python_gone(_named(gone), gone.string.partition("\n")[0][:140])
     active = facts.interpreter and facts.target.chosen_by in ("VIRTUAL_ENV", "CONDA_PREFIX")
     launchers = [
         launcher
@@ -320,9 +482,54 @@ def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
     if not foreign:
         return None
     first = min(foreign, key=lambda launcher: [*BRINGS].index(launcher.name))
-    cases = "wrong-interpreter", f"/{first.name}"
-    paths, python = tuple(launcher.path for launcher in foreign[:4]), api.python(facts.interpreter)
-    return facts.worded(*cases, evidence=paths, first=first, python=python)
+    starts = f", which starts {first.interpreter}" if first.interpreter else ""
+    return api.Finding(
+        title=f"{first.name} belongs to another interpreter",
+        found=(
+            f"{first.name} is {first.path}{starts}; the activated environment is "
+            f"{facts.interpreter.prefix}"
+        ),
+        means=MEANS[first.name],
+        cure=api.tell(f"{api.python(facts.interpreter)}{INSTEAD[first.name]}"),
+        cure_note="use this form instead of the bare command; or activate the environment again",
+        evidence=tuple(launcher.path for launcher in foreign[:4]),
+    )
+
+
+def _two(found: str, error: str = "") -> api.Finding:
+    return api.Finding(
+        title="pip and python are different interpreters",
+        severity="error",
+        found=found,
+        means="the interpreter that runs the script is not the one that has the packages",
+        cure=WHICH_RUNS,
+        cure_note=f"{INSTALL_WITH_IT}. With sudo, name the python by its path",
+        said=error,
+    )
+
+
+def _running(module: api.InMemory) -> api.Finding:
+    imports = f"python imports {module.name} {module.version}"
+    imports += f" from {module.file}" if module.file else ""
+    return _two(f"{imports}; the list of packages has {module.installed}")
+
+
+def _python_gone(python: str, error: str) -> api.Finding:
+    return api.Finding(
+        title="A command belongs to a Python that no longer exists",
+        severity="error",
+        found=f"the error '{error}': {python} does not exist",
+        means=(
+            "the environment was moved or renamed, or its Python was removed, so its commands do "
+            "not start"
+        ),
+        cure=api.tell("python3 -m venv --clear .venv"),
+        cure_note=(
+            "creates the environment again, so run it where the environment should be; until then "
+            "start a command as python -m pip"
+        ),
+        said=error,
+    )
 
 
 def _interpreter_elsewhere(facts: api.Facts) -> api.Finding | None:
@@ -332,16 +539,10 @@ def _interpreter_elsewhere(facts: api.Facts) -> api.Finding | None:
         if installed is None or not api.within(installed.version, requirement.specifier):
             continue
         for error in (e for e in facts.errors.errors if requirement.specifier in e.text):
-            error_text = error.text
             if runs := _elsewhere_than(installed, [error]):
-                return facts.worded(
-                    TWO,
-                    "/elsewhere",
-                    said=error_text,
-                    there=installed,
-                    words=error_text[:80],
-                    runs=runs,
-                )
+                has = f"{installed.name} {installed.version} is in {installed.location}"
+                found = f"{has}; the error '{error.text[:80]}' comes from Python {runs}"
+                return _two(found, error.text)
     return None
 
 
@@ -352,7 +553,10 @@ def _imported(facts: api.Facts) -> api.Finding | None:
     if stage is None or stage.outcome != "ok" or not error or facts.matched(ISOLATED):
         return None
     root = next((c[:60] for c in facts.typed.commands if c.startswith("sudo ")), "")
-    return facts.worded(TWO, "/imported", said=error, root=root)
+    version = f" {facts.runtime.torch_version}" if facts.runtime.torch_version else ""
+    found = f"one command imports torch{version}, another one says '{error}'"
+    found += f"; `{root}` starts the Python on root's own PATH" if root else ""
+    return _two(found, error)
 
 
 def _denied(facts: api.Facts) -> api.Finding | None:
@@ -367,5 +571,15 @@ def _denied(facts: api.Facts) -> api.Finding | None:
         installed = facts.packages.get(name)
         broken = any(b.name == name for b in facts.packages.broken)
         if missing and installed and not broken and error.where.startswith("line "):
-            return facts.worded("/denied", said=missing[0], listing=listing[:60], there=installed)
+            has = f"{installed.name} {installed.version}"
+            has += f" in {installed.location}" if installed.location else ""
+            return api.Finding(
+                title="pip and python are different interpreters",
+                severity="error",
+                found=f"'{missing[0]}', and `{listing[:60]}` shows {has}",
+                means="the interpreter that runs the script is not the one that has the packages",
+                cure=WHICH_RUNS,
+                cure_note=f"{INSTALL_WITH_IT}. In a notebook: %pip install",
+                said=missing[0],
+            )
     return None

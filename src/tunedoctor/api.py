@@ -15,6 +15,7 @@ from tunedoctor.advice.cures import (
     together,
 )
 from tunedoctor.advice.error_texts import (
+    CxxTooOld,
     Gone,
     Shortage,
     TokenizerFile,
