@@ -15,7 +15,6 @@ import pytest
 from msgspec.structs import replace
 from museum import altered, keep, snapshot_of
 from planting import plant
-from rows import rows
 from typed import Inside, Ran, doctor, ran
 
 from tunedoctor import facts as kinds
@@ -63,16 +62,40 @@ def test_a_policy_that_the_machine_meets_passes(checked: Any) -> None:
     assert {*policy.rows()} - {*meets} == {"gfx"}  # of AMD's cards, which it has not
 
 
-@pytest.mark.parametrize("row", rows("cli/policy.jsonl"), ids=lambda row: row["id"])
-def test_a_violation_names_itself_and_what_could_not_be_told_is_no_pass(row, checked, inside):
-    """A row: a policy that the machine does not meet, and the fact without which that undecided."""
-    id_, text = f"policy-{row['id']}", f"[policy]\n{row['policy']}\n"
+@pytest.mark.parametrize(
+    ("name", "policy", "fact"),
+    [
+        ("python", 'python = ">=3.13"', "Interpreter"),
+        ("torch", 'torch = "<2"', "Packages"),
+        ("driver", 'driver = ">=999"', "NvidiaDriver"),
+        ("gpus", "gpus = 8", "NvidiaGpus"),
+        ("gpu-memory", 'gpu-memory = "80 GB"', "NvidiaGpus"),
+        ("compute-capability", 'compute-capability = ">=9.0"', "NvidiaGpus"),
+        ("gfx", 'gfx = "gfx942"', "AmdGpus"),
+        ("ram", 'ram = "4 TiB"', "Memory"),
+        ("shm", 'shm = "1 TiB"', "SharedMemory"),
+        ("mig", "mig = true", "NvidiaGpus"),
+        ("ecc", "ecc = true", "NvidiaGpus"),
+        ("smoke-speed", "smoke-speed = 1000000.0", "Smoke"),
+        ("disk-tmp", 'disk = {"tmp" = "900 TiB"}', "Disks"),
+        ("transformers", 'packages = {"transformers" = "<4"}', "Packages"),
+        ("flash-attn", 'packages = {"flash-attn" = ">=2"}', "Packages"),
+        ("variable-cuda-home", 'variables = {"CUDA_HOME" = false}', "Environment"),
+        ("variable-nccl-debug", 'variables = {"NCCL_DEBUG" = true}', "Environment"),
+        ("variable-hf-hub-offline", 'variables = {"HF_HUB_OFFLINE" = "0"}', "Environment"),
+    ],
+)
+def test_a_violation_names_itself_and_what_could_not_be_told_is_no_pass(
+    name, policy, fact, checked, inside
+):
+    """A policy that the machine does not meet, and the fact without which that is undecided."""
+    id_, text = f"policy-{name}", f"[policy]\n{policy}\n"
     code, report = checked(text, machine())
     (error,) = (one for one in report["findings"] if one["severity"] == "error")
     assert (code, error["id"]) == (1, id_)
     assert "the policy requires" in error["found"]
     assert error["cure"]["command"]
-    silent = machine().having(**{row["fact"]: Unknown(why="nobody answers")})
+    silent = machine().having(**{fact: Unknown(why="nobody answers")})
     code, report = checked(text, silent, "--strict", "--only", id_)
     assert (code, report["verdict"], id_ in report["unknown"]) == (2, "unknown", True)
     passing = f'unknown = "pass"\n{text}'
@@ -95,11 +118,67 @@ def test_a_policy_of_a_good_machine_is_met_by_it_and_by_no_other(tmp_path, insid
 
 
 @pytest.mark.parametrize("file", ["doctor.toml", "pyproject.toml", "own.toml"])
-@pytest.mark.parametrize("row", rows("cli/settings.jsonl"), ids=lambda row: row["text"])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("fail-one = 'error'", ["line 1", "fail-one", "is it fail-on?"]),
+        ("[policy]\ndrivr = '>=550'", ["line 2", "drivr", "is it driver?"]),
+        ("[policy]\ntransformers = '>=4'", ["transformers", "policy.packages"]),
+        ("[policy]\nram = 'lots'", ["line 2", "policy.ram", "80 GiB"]),
+        ("[policy]\nram = 16", ["policy.ram", "80 GiB"]),
+        ("[policy]\ngpus = true", ["policy.gpus"]),
+        ("[policy]\ndriver = 'newest'", ["policy.driver", "specifier"]),
+        ("[policy]\nmig = 'off'", ["policy.mig", "true or false"]),
+        ("[policy]\ndisk = {home = '1 GiB'}", ["'home'", "hf-cache"]),
+        ("[policy]\ntorch = '>2'\npackages = {torch = '>2'}", ["policy-torch is set twice"]),
+        ("[policy]\npackages = 'torch'", ["policy.packages is not a table"]),
+        ("unknown = 'maybe'", ["line 1", "unknown", '"pass"']),
+        ("skip = 'no-gpu'", ["line 1", "skip"]),
+        ("fail-on = 'warning", ["doctor.toml"]),
+        ("[[ignore]]\nid = 'no-gpu'\nreason = 'x'", ["ignore", "until"]),
+        (
+            "[[ignore]]\nid = 'no-gpv'\nreason = 'x'\nuntil = 2099-01-01",
+            ["no-gpv", "is it no-gpu?"],
+        ),
+        ("ignore = 3", ["line 1", "ignore"]),
+        (
+            "[[ignore]]\nid = 'no-gpu'\nreason = 'x'\nuntil = 2099-01-01\nunitl = 1",
+            ["ignore", "unitl", "line 5", "is it until?"],
+        ),
+        ("fail-on = 'error'\nfail_on = 'never'", ["fail-on is set twice"]),
+        ("[policy.packages]\n__class__ = '>1'", ["line 2", "'__class__'"]),
+        ("[policy]\ndriver = 's3cret'", ["line 2", "policy.driver", "570"]),
+        ("mirrors = {default = 'htp://me:s3cret@host/'}", ["line 1", "mirrors.default"]),
+        ("[policy", ["doctor.toml"]),
+        ("\udcff", ["doctor.toml", "UTF-8"]),
+        ("[policy]\nDRIVER = '>1'", ["line 2", "is it driver?"]),
+        ("[policy]\ndisk = 5", ["line 2", "policy.disk takes a size"]),
+        ("mirrors = {pytroch = 'https://h/'}", ["line 1", "is it pytorch?"]),
+        (
+            (
+                "[[ignore]]\n"
+                "id = 'no-gpu'\n"
+                "reason = 'x'\n"
+                "until = 2099-01-01\n"
+                "[[ignore]]\n"
+                "id = 'no-gpu'\n"
+                "reason = ''\n"
+                "until = 2099-01-01"
+            ),
+            ["line 5", "a reason"],
+        ),
+        ("only = ['no-gpv']", ["doctor.toml: no check is called 'no-gpv' (is it no-gpu?)"]),
+        (
+            "[policy.variables]\nDB_PASSWORD = 's3cret'",
+            ["line 2", "DB_PASSWORD: the value is not compared"],
+        ),
+        ("skip = ['https://me:s3cret@host/x']", ["no check is called 'https://"]),
+    ],
+)
 def test_settings_that_are_wrong_are_an_error_with_file_line_and_way_out(
-    row: dict[str, Any], file: str, tmp_path: Path, inside: Inside
+    text: str, says: list[str], file: str, tmp_path: Path, inside: Inside
 ) -> None:
-    text = whole = row["text"]
+    whole = text
     if file == "pyproject.toml":
         # a key of the top belongs to the table, and so do its tables
         whole = (
@@ -113,7 +192,7 @@ def test_settings_that_are_wrong_are_an_error_with_file_line_and_way_out(
     ended = inside("check", *words)
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended.stderr
     assert "s3cret" not in ended.stderr
-    for said in row["says"]:
+    for said in says:
         line = said.replace("line 1", "line 2") if whole.startswith("[tool.doctor]\n") else said
         assert line.replace("doctor.toml", file) in ended.stderr
 
@@ -396,9 +475,195 @@ def test_github_actions_get_annotations_and_a_summary_by_themselves(tmp_path, in
     assert "summary (pipe) could not be written" in ended.stderr
 
 
-@pytest.mark.parametrize("row", rows("cli/gate.jsonl"), ids=lambda row: row["name"])
-def test_what_was_not_looked_at_is_no_pass_and_nothing_is_lost(row, tmp_path, inside):
-    """A row: what the settings say, words, the exit code, what is told."""
+@pytest.mark.parametrize(
+    ("settings", "argv", "code", "says"),
+    [
+        pytest.param(
+            None,
+            ["check", "--from", "here.json", "--only", "no-gpu", "--skip", "no-gpu"],
+            2,
+            "no check is left",
+            id="no check is left",
+        ),
+        pytest.param(
+            "[policy]\ntorch = '>1'",
+            ["check", "--from", "here.json", "--profile", "node", "--only", "policy-torch"],
+            2,
+            "--profile node",
+            id="a policy that the profile has none of",
+        ),
+        pytest.param(
+            None,
+            ["check", "--from", "sick.json", "--profile", "node"],
+            0,
+            "Machine OK",
+            id="of a node's snapshot no environment",
+        ),
+        pytest.param(
+            "[policy]\nvariables = {FOO = false}",
+            ["check", "--from", "here.json"],
+            2,
+            "does not contain FOO",
+            id="a variable that no snapshot holds",
+        ),
+        pytest.param(
+            "[policy]\nvariables = {HF_TOKEN = 'x'}",
+            ["check", "--from", "token.json"],
+            2,
+            "the value is not compared",
+            id="the value of a secret",
+        ),
+        pytest.param(
+            "[policy]\ncompute-capability = '>8'",
+            ["check", "--from", "bare.json"],
+            1,
+            "no NVIDIA GPU",
+            id="a driver without GPUs",
+        ),
+        pytest.param(
+            "[policy]\nmig = false",
+            ["check", "--from", "bare.json"],
+            1,
+            "no NVIDIA GPU",
+            id="nor their mode",
+        ),
+        pytest.param(
+            "[policy]\ngpus = '<=8'",
+            ["check", "--from", "silent.json"],
+            2,
+            "nobody answers",
+            id="GPUs that a silent driver can have",
+        ),
+        pytest.param(
+            "[policy]\ngpu-memory = '10 GiB'",
+            ["check", "--from", "igpu.json"],
+            0,
+            "Ready",
+            id="a part of a processor",
+        ),
+        pytest.param(
+            (
+                "[policy]\n"
+                "driver = '>999'\n"
+                "[[ignore]]\n"
+                "id = 'policy-driver'\n"
+                "reason = 'x'\n"
+                "until = 2099-01-01"
+            ),
+            ["triage", "log.txt"],
+            2,
+            "Undecided",
+            id="a report and the folder's policy",
+        ),
+        pytest.param(
+            None,
+            ["check", "--config", "pyproject.toml"],
+            2,
+            "no [tool.doctor]",
+            id="settings that are not there",
+        ),
+        pytest.param(
+            "[tool.ruff]\n[policy]\ndriver = '>999'",
+            ["check", "--from", "here.json"],
+            2,
+            "'tool'",
+            id="beside other tools",
+        ),
+        pytest.param(
+            None, ["check", "--from", "here.json", "--output", "md=."], 2, "a folder", id="a folder"
+        ),
+        pytest.param(
+            None,
+            ["check", "--from", "here.json", "--output", "md=o", "--output", "line=./o"],
+            2,
+            "two outputs",
+            id="one file by two names",
+        ),
+        pytest.param(
+            None,
+            [
+                "check",
+                "--from",
+                "here.json",
+                "--baseline",
+                "o",
+                "--write-baseline",
+                "--output",
+                "json=o",
+            ],
+            2,
+            "two outputs",
+            id="the baseline",
+        ),
+        pytest.param(
+            None,
+            ["check", "--from", "here.json", "--baseline", "deep.json"],
+            2,
+            "deep.json",
+            id="a baseline that is a pit",
+        ),
+        pytest.param(
+            None,
+            ["check", "--from", "here.json", "--output", "line=-"],
+            0,
+            "\ndoctor: ready\n",
+            id="stdout",
+        ),
+        pytest.param(
+            None,
+            ["check", "--format", "nagios", "--bogus"],
+            3,
+            "DOCTOR UNKNOWN - doctor check has no option",
+            id="misuse under nagios",
+        ),
+        pytest.param(
+            None,
+            ["check", "--from", "here.json", "--format", "nagios", "--output", "line=/dev/full"],
+            3,
+            "DOCTOR OK",
+            id="nagios and a lost file",
+        ),
+        pytest.param(
+            None,
+            ["check", "--timeout", "0"],
+            2,
+            "--timeout: 0.0 is not in the range 0.5<=x",
+            id="no time at all",
+        ),
+        pytest.param(
+            None,
+            ["check", "--from", "report.json"],
+            2,
+            "its \"schema\" is 'doctor.report/1'",
+            id="a report in the place of a snapshot",
+        ),
+        pytest.param(
+            None,
+            ["check", "--from", "here.json", "--output", ("md=" + "x" * 300)],
+            2,
+            "File name too long",
+            id="a name that is too long",
+        ),
+        pytest.param(
+            "[policy.variables]\nMY_TOKEN = true",
+            ["check", "--from", "here.json"],
+            2,
+            "does not contain MY_TOKEN",
+            id="why a secret's entry is open",
+        ),
+        pytest.param(
+            "\ufeff[policy]\nram = '1 GiB'",
+            ["check", "--from", "here.json", "-v"],
+            0,
+            "policy-ram",
+            id="settings of an editor of Windows",
+        ),
+    ],
+)
+def test_what_was_not_looked_at_is_no_pass_and_nothing_is_lost(
+    settings, argv, code, says, tmp_path, inside
+):
+    """Without a file of settings `settings` is None."""
     keep(
         tmp_path,
         here=machine(),
@@ -411,11 +676,11 @@ def test_what_was_not_looked_at_is_no_pass_and_nothing_is_lost(row, tmp_path, in
     deep = f'{{"schema": "doctor.baseline/1", "x": {"[" * 99_999}{"]" * 99_999}}}'
     plant(tmp_path, {"report.json": '{"schema": "doctor.report/1", "verdict": "ready"}'})
     plant(tmp_path, {"deep.json": deep, "log.txt": "RuntimeError: x\n", "pyproject.toml": "[x]\n"})
-    plant(tmp_path, {"doctor.toml": row["settings"]} if "settings" in row else {})
-    ended = inside(*row["argv"])
+    plant(tmp_path, {} if settings is None else {"doctor.toml": settings})
+    ended = inside(*argv)
     told = ended.stdout + ended.stderr
-    assert ended.returncode == row["code"], told
-    assert row["says"] in told
+    assert ended.returncode == code, told
+    assert says in told
 
 
 def test_a_policy_of_anybody_s_snapshot_is_a_policy(tmp_path: Path, inside: Inside) -> None:

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from rows import rows
 from typed import on_terminal
 
 DOCTOR = [sys.executable, "-m", "tunedoctor", "run"]
@@ -38,18 +37,185 @@ def started(code: str, *, alone: bool = True) -> "subprocess.Popen[bytes]":
     return child
 
 
-@pytest.mark.parametrize("row", rows("cli/run.jsonl"), ids=lambda row: row["name"])
-def test_a_command(row):
-    """A row is a command, or code for Python: its status and what is said on top of it."""
-    argv = row["argv"] if "argv" in row else ["--", "python3", "-c", row["python"]]
+@pytest.mark.parametrize(
+    ("argv", "stdin", "code", "stdout", "stderr", "words", "no_words"),
+    [
+        pytest.param(
+            ["--", "python3", "-c", "import sys; print('out'); print('err', file=sys.stderr)"],
+            "",
+            0,
+            "out\n",
+            "err\n",
+            [],
+            [],
+            id="success says nothing",
+        ),
+        pytest.param(
+            ["--", "python3", "-c", "raise SystemExit(1)"],
+            "",
+            1,
+            None,
+            None,
+            [],
+            [],
+            id="exit status 1",
+        ),
+        pytest.param(
+            ["--", "python3", "-c", "raise SystemExit(77)"],
+            "",
+            77,
+            None,
+            None,
+            [],
+            [],
+            id="exit status 77",
+        ),
+        pytest.param(
+            ["--", "python3", "-c", "raise SystemExit(255)"],
+            "",
+            255,
+            None,
+            None,
+            [],
+            [],
+            id="exit status 255",
+        ),
+        pytest.param(
+            ["--", "python3", "-c", "import os; os.kill(os.getpid(), 9)"],
+            "",
+            137,
+            None,
+            None,
+            ["was ended by SIGKILL"],
+            ["The system ran out of RAM"],
+            id="SIGKILL",
+        ),
+        pytest.param(
+            ["--", "python3", "-c", "import os; os.kill(os.getpid(), 11)"],
+            "",
+            139,
+            None,
+            None,
+            ["was ended by SIGSEGV"],
+            ["The system ran out of RAM"],
+            id="SIGSEGV",
+        ),
+        pytest.param(
+            ["--", "python3", "-c", "import os; os.kill(os.getpid(), 6)"],
+            "",
+            134,
+            None,
+            None,
+            ["was ended by SIGABRT"],
+            ["The system ran out of RAM"],
+            id="SIGABRT",
+        ),
+        pytest.param(
+            ["--", "python3", "-c", "import os; os.kill(os.getpid(), 15)"],
+            "",
+            143,
+            None,
+            None,
+            [],
+            ["was ended by SIGTERM"],
+            id="SIGTERM is a wish, not a fault",
+        ),
+        pytest.param(
+            ["--", "no-such-command-anywhere"],
+            "",
+            127,
+            None,
+            None,
+            ["no-such-command-anywhere"],
+            [],
+            id="a command that is not there",
+        ),
+        pytest.param(["--", "/"], "", 126, None, None, [], [], id="a folder"),
+        pytest.param([], "", 2, None, None, [], [], id="no command"),
+        pytest.param(
+            ["--", "python3", "-c", "import sys; sys.exit('wrong arguments')"],
+            "",
+            1,
+            None,
+            None,
+            ["ended with exit status 1"],
+            [],
+            id="a fault of the script alone is not put on the environment",
+        ),
+        pytest.param(
+            [
+                "--",
+                "python3",
+                "-c",
+                "raise ImportError('libcudart.so.12: cannot open shared object file: No such file or directory')",
+            ],
+            "",
+            1,
+            "",
+            None,
+            ["cuda-library-missing"],
+            [],
+            id="a missing library is diagnosed on stderr alone",
+        ),
+        pytest.param(
+            ["--", "bash", "-c", "ulimit -v 300000; python3 -c 'x = bytearray(10**9)'"],
+            "",
+            1,
+            None,
+            None,
+            ["MemoryError", "ram-too-small"],
+            [],
+            id="memory that the system refuses",
+        ),
+        pytest.param(
+            [
+                "--",
+                "python3",
+                "-c",
+                "import json, sys; print(json.dumps([sys.argv[1:], sys.stdin.read()]))",
+                "--target",
+                "x y",
+                "-v",
+                "*",
+                "$HOME",
+                "",
+                "ä\n",
+            ],
+            "iné\x00",
+            0,
+            '[["--target", "x y", "-v", "*", "$HOME", "", "\\u00e4\\n"], "in\\u00e9\\u0000"]\n',
+            None,
+            [],
+            [],
+            id="arguments and streams as they are",
+        ),
+        pytest.param(
+            [
+                "--",
+                "python3",
+                "-c",
+                "import os, time; os.close(1); os.close(2); time.sleep(0.5); os._exit(5)",
+            ],
+            "",
+            5,
+            None,
+            None,
+            [],
+            [],
+            id="a child that closes its streams is waited for",
+        ),
+    ],
+)
+def test_a_command_ends_as_without_doctor(argv, stdin, code, stdout, stderr, words, no_words):
+    """An output that is None is not compared; `words` and `no_words` are of the errors."""
     argv = [sys.executable if one == "python3" else one for one in argv]
-    ended = run(*argv, stdin=row.get("stdin", "").encode())
+    ended = run(*argv, stdin=stdin.encode())
     out, err = ended.stdout.decode(), ended.stderr.decode()
-    assert ended.returncode == row["code"], err
-    assert out == row.get("out", out)
-    assert err == row.get("said", err)
-    assert not [word for word in row["err"] if word not in err], err
-    assert not [word for word in row.get("not", ()) if word in err], err
+    assert ended.returncode == code, err
+    assert out == (out if stdout is None else stdout)
+    assert err == (err if stderr is None else stderr)
+    assert not [word for word in words if word not in err], err
+    assert not [word for word in no_words if word in err], err
 
 
 def test_neither_a_signal_mask_nor_ignored_signals_are_handed_down():

@@ -46,28 +46,6 @@ def of(names: str, bodies: dict[str, str], *, pairs: bool = False) -> list[Relea
     return [r._replace(body=bodies.get(f"{r.name}=={r.version}", "")) for r in kept]
 
 
-DEEP = [
-    {"argv": [*words, "-"], "stdin": "[" * 100_000, "says": ""}
-    for words in (["check", "--from"], ["fit", "--vram", "24"])
-]
-
-
-@pytest.mark.parametrize(
-    "row", [*rows("cli/misuse.jsonl"), *DEEP], ids=lambda row: " ".join(row["argv"])
-)
-def test_what_cannot_be_done_is_said_in_one_line_that_names_the_input(row, tmp_path, inside):
-    """Before any work, with exit code 2."""
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "mine.jsonl").write_text('{"text": "x"}\n')
-    ended = inside(*row["argv"], stdin=row.get("stdin", ""))
-    err = ended.stderr
-    assert (ended.returncode, ended.stdout, err.count("\n")) == (2, "", 1), err
-    assert row["says"] in err
-    assert len(err) < 600
-    assert "\x01" not in err
-    assert (tmp_path / "mine.jsonl").read_text() == '{"text": "x"}\n'
-
-
 @pytest.fixture
 def served(row, uv_cache, tmp_path, monkeypatch):
     """The indexes of a row by name; nothing of this machine's own settings is left."""

@@ -94,14 +94,33 @@ def test_what_other_checks_tell_is_left_to_them(tmp_path):
 
 
 @pytest.mark.parametrize("where", ["trl", "transformers"])
-@pytest.mark.parametrize("case", rows("contracts/hostile.jsonl"), ids=lambda case: case["name"])
-def test_a_hostile_file_hides_nothing_else(tmp_path, case, where):
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("[" * 100000, id="brackets"),
+        pytest.param("x = " + "1+" * 50000 + "1", id="a sum"),
+        pytest.param("x = a" + ".b" * 50000, id="attributes"),
+        pytest.param("a" + "()" * 50000, id="calls"),
+        pytest.param("x = " + "-" * 100000 + "1", id="minus"),
+        pytest.param("if a: pass\n" + "elif a: pass\n" * 20000, id="elifs"),
+        pytest.param("import a\x00b" * 1, id="nul"),
+        pytest.param("# " + "x" * 5242880, id="long"),
+        pytest.param("from " + "." * 5000 + " import a", id="dots"),
+        pytest.param("import a" + ".a" * 19999, id="names"),
+        pytest.param("from trl import *\nfrom transformers import *\n" * 5000, id="stars"),
+        pytest.param("x = 'a'\n" * 100000, id="lines"),
+        pytest.param("sys.modules\n" + "__all__ = [\n" * 50000, id="alls"),
+        pytest.param(" global " + "a, " * 100000, id="globals"),
+        pytest.param("setattr(" * 50000, id="sets"),
+    ],
+)
+def test_a_hostile_file_hides_nothing_else(tmp_path, code, where):
     peft = install(tmp_path, "peft", {"peft/__init__.py": "from transformers.part import Gone"})
     files = {"transformers/__init__.py": "", "transformers/part.py": ""}
     two = install(tmp_path, "transformers", files)
     one = install(tmp_path, "trl", {"trl/__init__.py": "from transformers import Gone"})
     (tmp_path / where / "__init__.py").unlink()
-    plant(tmp_path / where, {"__init__.py": {k: v for k, v in case.items() if k != "name"}})
+    plant(tmp_path / where, {"__init__.py": code})
     began = time.monotonic()
     told = found(tmp_path, one, two, peft)
     assert time.monotonic() - began < 600

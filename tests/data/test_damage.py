@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rows import rows
 
 from tunedoctor.data import survey as surveys
 from tunedoctor.data.examine import RowOptions, Tally, row
@@ -70,7 +69,7 @@ LINES = [json.dumps(row).encode() for row in ROWS]
         ('{"messages": [{"role": "boss", "content": "a"}]}', "unknown-role", "boss"),
         ('{"messages": [{"role": "assistant", "content": "a"}]}', "role-order", "begins"),
         ('{"chosen": "a", "rejected": "a"}', "same-pair", ""),
-        ('{"prompt": "a", "completion": "b\\x00c"}', "control", ""),
+        ('{"prompt": "a", "completion": "b\\u0000c"}', "control", ""),
         ('{"prompt": "a", "completion": "cafÃ\x83Â©"}', "damaged-text", ""),
     ],
 )
@@ -163,9 +162,75 @@ def test_any_row_is_examined(value):
     assert found.learned <= found.tokens
 
 
-@pytest.mark.parametrize("row", rows("data/shapes.jsonl"), ids=lambda row: row["name"])
-def test_what_data_passes_train_takes(tmp_path, row):
-    name, data = row["name"], row["bytes"].encode("latin-1")
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        (
+            "a.jsonl",
+            (
+                b'\xef\xbb\xbf{"prompt": "a", "completion": "b"}\r\n'
+                b"\n"
+                b'{"messages": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}'
+            ),
+        ),
+        (
+            "b.jsonl",
+            (
+                b'{"instruction": "q", "input": "x", "output": "a", "system": "s"}\n'
+                b'{"question": "q", "answer": "a", "id": 1}\n'
+            ),
+        ),
+        ("c.json", b'[{"text": "x"},\n {"chosen": "a", "rejected": "b"}]'),
+        ("d.json", b'{"version": "1", "data": [{"text": "x"}, {"text": "y"}]}'),
+        ("e.json", b'{\n "text": "x"\n}\n{\n "text": "y"\n}\n'),
+        ("f.json", b'{"text": "x"}\n{"text": "y"}\n'),
+        ("g.csv", b'\xef\xbb\xbfsep=;\r\nprompt;completion\r\na;b\r\n; \r\n\r\n"c\r\nc";d\r\n'),
+        ("o.csv", b"\r\nprompt;completion;;\r\na;b;;\r\nc;d;;\r\n"),
+        ("p.csv", b",prompt,completion\r0,a,b\r1,c,d\r"),
+        ("h.csv", b"\n text , id \nabc,1\nabd,2\n"),
+        ("i.tsv", b"question\tanswer\na\tb\nc\td\n"),
+        ("j.jsonl.gz", b'{"text": "x"}\n{"text": "y"}\n'),
+        (
+            "k.jsonl",
+            (
+                b'{"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]}, {"role": "assistant", "content": "a"}]}\n'
+                b'{"prompt": [{"role": "user", "content": "q"}], "completion": [{"role": "assistant", "content": "a"}]}'
+            ),
+        ),
+        (
+            "m.json",
+            (
+                b"{\n"
+                b'  "data": [\n'
+                b"    {\n"
+                b'      "text": "x"\n'
+                b"    },\n"
+                b"    {\n"
+                b'      "text": "y"\n'
+                b"    }\n"
+                b"  ],\n"
+                b'  "more": {\n'
+                b'    "a": [\n'
+                b"      1\n"
+                b"    ]\n"
+                b"  }\n"
+                b"}"
+            ),
+        ),
+        (
+            "n.jsonl",
+            b'{"text": "a\xe2\x80\xa8b"}\r\n{"prompt": "a\xe2\x80\xa8b\xc2\x85c", "completion": "\xc3\xbc"}\r\n',
+        ),
+        (
+            "l.jsonl",
+            (
+                b'{"prompt": "q", "chosen": "a", "rejected": "b"}\n'
+                b'{"conversation": [{"role": "prompter", "content": "q"}, {"role": "ai", "content": "a"}]}'
+            ),
+        ),
+    ],
+)
+def test_what_data_passes_train_takes(tmp_path, name, data):
     survey, faults = faults_of(
         tmp_path / name, gzip.compress(data) if name.endswith("gz") else data
     )

@@ -13,7 +13,6 @@ from libraries.server import Index
 from msgspec import structs
 from museum import altered, diagnosis_of, names, snapshot_of
 from recorded.answers import Answers
-from rows import rows
 
 from planning.fakes import ask
 from tunedoctor import facts as kinds
@@ -95,28 +94,54 @@ def test_what_breeds_a_finding_is_refused():
 
 
 @pytest.mark.parametrize(
-    "row", rows("planning/prefixes.jsonl"), ids=lambda row: row["line"] or row["installer"]
+    ("prefix", "installer", "line"),
+    [
+        ({}, "conda", "conda install -p '/opt/my conda/envs/llm' peft=0.19.0"),
+        ({}, "", "conda install -p '/opt/my conda/envs/llm' peft=0.19.0"),
+        ({"tool": "mamba"}, "conda", "mamba install -p '/opt/my conda/envs/llm' peft="),
+        (
+            {"tool": "pixi", "manifest": "/w/pixi.toml", "environment": "default"},
+            "conda",
+            "pixi add --manifest-path /w/pixi.toml peft==0.19.0",
+        ),
+        (
+            {"tool": "pixi", "manifest": "/w/pixi.toml", "environment": "default"},
+            "uv",
+            "pixi add --manifest-path /w/pixi.toml --pypi peft==0.19.0",
+        ),
+        (
+            {"tool": "pixi", "manifest": "/w/pixi.toml", "environment": "cuda"},
+            "uv",
+            "pixi add --manifest-path /w/pixi.toml --feature cuda --pypi peft==0.19.0",
+        ),
+        ({"pins": ["peft 0.17.*"]}, "pip", "change that line of "),
+        ({"pins": ["peft=0.18"]}, "pip", "change that line of "),
+        ({}, "pip", ""),
+        ({}, "uv", ""),
+        ({"pins": ["peft >=0.18"]}, "pip", ""),
+        ({"pins": ["peft=0.19"]}, "pip", ""),
+        ({"pins": ["peft ==0.19.* *_0", "numpy 1.26.*", "[x]"]}, "pip", ""),
+    ],
 )
-def test_the_tool_that_keeps_the_prefix_changes_what_it_put_in(row):
+def test_the_tool_that_keeps_the_prefix_changes_what_it_put_in(prefix, installer, line):
     """Nothing is left to it, and the plan is made, where pip put it in and no pin of conda's is against it."""
     snapshot = altered(
         snapshot_of("peft-0.17-with-transformers-5"),
         kinds.Packages,
         conda={"peft": "0.17.1 pyhd8ed1ab_0", "python": "3.12.7 hc5c86c4_0"},
-        prefix=msgspec.convert(row["prefix"], kinds.CondaPrefix),
+        prefix=msgspec.convert(prefix, kinds.CondaPrefix),
         distributions=lambda several: tuple(
-            structs.replace(d, installer=row["installer"]) if d.name == "peft" else d
-            for d in several
+            structs.replace(d, installer=installer) if d.name == "peft" else d for d in several
         ),
     )
     snapshot = altered(snapshot, kinds.Interpreter, kind="conda", prefix="/opt/my conda/envs/llm")
-    if not row["line"]:
+    if not line:
         made = plan(snapshot, peft="0.19.0")
         assert [pin.requirement for pin in made.plan.pins] == ["peft==0.19.0"]
         return
     with pytest.raises(NoPlanError) as refused:
         plan(snapshot, peft="0.19.0")
-    assert refused.value.by_hand[0].startswith(row["line"])
+    assert refused.value.by_hand[0].startswith(line)
 
 
 BUILDS = (

@@ -13,7 +13,6 @@ import pytest
 from cli.test_fix import CLASH, doctor, make
 from libraries.running import state, version
 from planting import plant
-from rows import rows
 from transaction.environment import site
 
 from tunedoctor.installers.uv import find_uv
@@ -92,11 +91,21 @@ def test_a_forged_journal_in_the_users_own_folder_is_set_aside_by_name(make, hom
     assert version(env, "huggingface_hub") == "0.36.2"
 
 
+DAMAGED_JOURNALS = [
+    "[1, 2]\n",
+    "\x00\n",
+    '{"step": "begin", "data": {"strategy": 3}}\n',
+    '{"step": "begin"}\n{"step": "done"}\n',
+    '{"step": "done", "live": "", "other": "", "host": "", "time": "0001-01-01T00:00:00Z"}',
+    '{"step": "done", "ground": ["stash", 3, "", {}, []]}',
+    {"text": "x", "times": 100000},
+    {"text": "[", "times": 100000},
+]
+
+
 def test_damaged_journals_stop_nothing(make, home):
     env = make(*CLASH, name=".venv")
-    files = {
-        f"{ID[:-1]}{n}.journal": text for n, text in enumerate(rows("security/journals.jsonl"))
-    }
+    files = {f"{ID[:-1]}{n}.journal": text for n, text in enumerate(DAMAGED_JOURNALS)}
     own = plant(make_entry(env), files)
     damaged = {(own / name).read_text() for name in files}
     env.with_name(f".venv.doctor-{ID[:-1]}0").mkdir()

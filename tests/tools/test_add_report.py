@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rows import rows
 from typed import Ran, ran, tool
 
 TOOL = Path(__file__).parents[2] / "tools" / "add_report.py"
@@ -36,13 +35,41 @@ def test_a_report_costs_one_line(tmp_path):
     assert "lovelace" not in written
 
 
+REFUSED = [
+    (
+        "R1 torch-cpu-only",
+        {"source": "github.com/a/b/issues/2"},
+        (
+            "AssertionError: Torch not compiled with CUDA enabled\n"
+            "file /home/ada.lovelace/train.py\n"
+        ),
+        "is no id",
+    ),
+    ("r001-cpu-build torch-cpu-only", {}, "", "is taken"),
+    ("r003-x nothing-of-the-kind", {"source": "github.com/a/b/issues/1"}, "x", "no cause"),
+    ("r003-x torch-cpu-only", {}, "other", "has been taken"),
+    ("r003-x torch-cpu-only", {"source": "my head"}, "x", "is no thread"),
+    ("r003-x torch-cpu-only", {"date": "yesterday"}, "x", "is no month"),
+    ("r003-x torch-cpu-only --healthy", {}, "x", "has no cause"),
+    (
+        "r003-x torch-cpu-only",
+        {"source": "github.com/a/b/issues/1"},
+        (
+            "AssertionError: Torch not compiled with CUDA enabled\n"
+            "file /home/ada.lovelace/train.py\n"
+        ),
+        "same text",
+    ),
+]
+
+
 def test_what_cannot_stand_is_refused(tmp_path):
     assert _add(tmp_path, "r001-cpu-build", "torch-cpu-only").returncode == 0
     before = (tmp_path / "cases_q.jsonl").read_text()
-    for row in rows("tools/refused.jsonl"):
-        ended = _add(tmp_path, *row["words"].split(), text=row["text"], **row["label"])
-        assert ended.returncode == 1, row
-        assert row["says"] in ended.stderr
+    for words, label, text, message in REFUSED:
+        ended = _add(tmp_path, *words.split(), text=text, **label)
+        assert ended.returncode == 1, words
+        assert message in ended.stderr
         assert "Traceback" not in ended.stderr
         assert (tmp_path / "cases_q.jsonl").read_text() == before
         assert len(list((tmp_path / "reports").iterdir())) == 1
