@@ -22,6 +22,7 @@ from tunedoctor.probes import (
     torch_build,
 )
 from tunedoctor.probes import settings as probed
+from tunedoctor.readers.kernel_messages import parse_kernel_log
 from tunedoctor.system import reading
 from tunedoctor.system.child import ChildResult
 
@@ -32,7 +33,7 @@ PARSERS: tuple[Callable[[str], object], ...] = (
     lambda text: torch_build.variant_of(text, "cuda", cuda=text, hip=text, xpu=text),
     lambda text: libraries.split(text, "/where"),
     site_folder.parse_requires_txt,
-    gpus.parse_kernel_log,
+    parse_kernel_log,
     lambda text: resources.from_meminfo(text, {}),
     probed.without_credentials,
 )

@@ -4,7 +4,8 @@ import pytest
 from planting import plant
 
 from tunedoctor.facts import Absent, Host, IntelGpu, IntelHealth, PciBus, PciDevice, Unknown
-from tunedoctor.probes.gpus import has_level_zero, health, intel_gpu, is_supported, name_of
+from tunedoctor.probes.gpus import has_level_zero, health, intel_gpu
+from tunedoctor.tables.gpus import intel_name, is_intel_supported
 
 LINUX = Host(os="linux", name="x")
 
@@ -24,7 +25,7 @@ LINUX = Host(os="linux", name="x")
     ],
 )
 def test_only_discrete_and_recent_gpus_can_train(device, expected):
-    assert is_supported(device) is expected
+    assert is_intel_supported(device) is expected
 
 
 def test_an_intel_gpu_is_read_from_the_bus(tmp_path):
@@ -99,7 +100,7 @@ def test_the_loader_of_level_zero_is_found_on_windows(tmp_path):
 
 
 def test_a_device_has_a_marketing_name():
-    assert name_of("56c1") == "Intel Data Center GPU Flex 140"
+    assert intel_name("56c1") == "Intel Data Center GPU Flex 140"
 
 
 def test_a_sick_gpu_is_critical():

@@ -15,7 +15,8 @@ from planting import plant
 from tunedoctor.facts import Interpreter, Target, Unknown
 from tunedoctor.probes import interpreter as probe
 from tunedoctor.probes.interpreter import Installation, added_by_pth, find
-from tunedoctor.probes.targeting import choose, program
+from tunedoctor.probes.program_header import program
+from tunedoctor.probes.targeting import choose
 
 PYENV = Path.home() / ".pyenv" / "versions"
 

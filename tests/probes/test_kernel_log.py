@@ -3,7 +3,8 @@
 import pytest
 
 from tunedoctor.facts import Absent, KernelLog, PciBus, Xid
-from tunedoctor.probes.gpus import kernel_log, parse_kernel_log
+from tunedoctor.probes.gpus import kernel_log
+from tunedoctor.readers.kernel_messages import parse_kernel_log
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from planting import plant
 
 from tunedoctor.facts import Unknown
 from tunedoctor.probes.interpreter import describe, find, search_path
-from tunedoctor.probes.targeting import Program, program
+from tunedoctor.probes.program_header import Program, program
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from planting import plant
 
 from tunedoctor.facts import Absent
 from tunedoctor.probes.amd import groups_missing, rocm_stack
-from tunedoctor.probes.gpus import parse_kernel_log
 from tunedoctor.probes.resources import cpu, file_limit, memory, shared_memory
 from tunedoctor.probes.system import host
+from tunedoctor.readers.kernel_messages import parse_kernel_log
 
 
 def test_memory_processors_and_limits_of_this_machine(tmp_path):

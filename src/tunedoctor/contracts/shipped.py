@@ -17,8 +17,9 @@ from tunedoctor.facts import BrokenContract, Errors, ErrorText, ImportContracts
 from tunedoctor.messages.match import Match, matches
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.versions import normalised, pep440
+from tunedoctor.tables.contract_rows import Contracts
 from tunedoctor.tables.load import table
-from tunedoctor.tables.small import Contracts, brought_by, distribution_of, first_transformers
+from tunedoctor.tables.small import brought_by, distribution_of, first_transformers
 
 Runs = tuple[tuple[int, int], ...]
 """First and last places, in the releases of a library, of neighbours that are alike."""

@@ -35,7 +35,8 @@ from tunedoctor.project.locks import LARGEST_LOCK
 from tunedoctor.project.read_project import read_project, read_requirements_project
 from tunedoctor.project.torch_source import declared_torch_build
 from tunedoctor.system.reading import read_regular
-from tunedoctor.tables.wheels import VARIANT, release_row
+from tunedoctor.tables.wheel_rows import VARIANT
+from tunedoctor.tables.wheels import release_row
 from tunedoctor.wheels.machine_facts import host_of, interpreter_of
 from tunedoctor.wheels.rules import family, index_of, one_spelling, table_archs
 

@@ -87,7 +87,7 @@ def kernel_gpus(root: Path, cards: int) -> AmdGpus | Lack:
 
 def _gpu(root: Path, folder: Path, node: Mapping[str, int], index: int) -> AmdGpu:
     """Return the GPU of a node, with the memory that DRM reports and the name from the table."""
-    from tunedoctor.tables.gpus import named_as  # noqa: PLC0415  few machines need it
+    from tunedoctor.tables.gpus import amd_name, amd_rows, named_as  # noqa: PLC0415  few machines need it
 
     device, gfx = f"{node.get('device_id', 0):04x}", gfx_name(node.get("gfx_target_version", 0))
     drm = root / f"sys/class/drm/renderD{node.get('drm_render_minor', 0)}/device"
@@ -95,7 +95,7 @@ def _gpu(root: Path, folder: Path, node: Mapping[str, int], index: int) -> AmdGp
     banks = sorted((folder / "mem_banks").glob("[0-9]*/properties"))
     stated = sum(fields(read(bank) or "").get("size_in_bytes", 0) for bank in banks)
     memory = number(drm / "mem_info_vram_total") or (0 if own else stated)
-    unified = any(row["unified"] for row in _rows(device))
+    unified = any(row["unified"] for row in amd_rows(device))
     integrated = own or unified or named_as("amd_integrated", gfx)
     if (
         integrated
@@ -106,7 +106,7 @@ def _gpu(root: Path, folder: Path, node: Mapping[str, int], index: int) -> AmdGp
     return AmdGpu(
         index=index,
         gfx=gfx,
-        name=line(drm / "product_name") or name_of(device, memory),
+        name=line(drm / "product_name") or amd_name(device, memory),
         slot=f"{domain:04x}:{place >> 8 & 255:02x}:{place >> 3 & 31:02x}.{place & 7}",
         memory_total=memory or None,
         integrated=integrated,
@@ -125,23 +125,6 @@ def ras_errors(folder: Path) -> dict[str, int]:
 def gfx_name(version: int) -> str:
     """Return the name for a gfx_target_version: 90010 -> gfx90a; "" for 0, which means no name."""
     return f"gfx{version // 10000}{version // 100 % 100:x}{version % 100:x}" if version else ""
-
-
-def _rows(device: str) -> list[dict[str, Any]]:
-    from tunedoctor.tables.load import table  # noqa: PLC0415  few machines need it
-
-    return [row for row in table("gpus")["amd"] if f"{_AMD}:{device}" in row["pci"]]
-
-
-def name_of(device: str, memory: int) -> str:
-    """Return the name for a PCI device id; if several share it (1002:744c), those with the nearest memory size."""
-
-    def distance(row: dict[str, Any]) -> float:
-        return abs((row["vram_gb"] or 0) * 2**30 - memory) if memory else 0
-
-    rows = _rows(device)
-    nearest = min(map(distance, rows), default=0)
-    return " or ".join(row["names"][0] for row in rows if distance(row) == nearest)
 
 
 def wsl_gpus(root: Path) -> AmdGpus | Lack:
@@ -165,16 +148,16 @@ def from_adapters(windows_adapters: tuple[Adapter, ...] | None) -> AmdGpus | Lac
 
 
 def _from_adapter(index: int, adapter: Adapter) -> AmdGpu:
-    from tunedoctor.tables.gpus import amd_gfx, named_as  # noqa: PLC0415  few machines need it
+    from tunedoctor.tables.gpus import amd_gfx, amd_name, amd_rows, named_as  # noqa: PLC0415  few machines need it
 
     gfx = amd_gfx(adapter.device)
     return AmdGpu(
         index=index,
         gfx=gfx,
-        name=adapter.name or name_of(adapter.device, adapter.memory or 0),
+        name=adapter.name or amd_name(adapter.device, adapter.memory or 0),
         memory_total=adapter.memory,
         integrated=named_as("amd_integrated", gfx)
-        or any(row["unified"] for row in _rows(adapter.device)),
+        or any(row["unified"] for row in amd_rows(adapter.device)),
     )
 
 

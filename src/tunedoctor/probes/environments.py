@@ -1,7 +1,6 @@
 """Find the Python environments on this machine and describe them from their files. Nothing is started."""
 
 import os
-import re
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
@@ -10,23 +9,17 @@ from typing import Literal
 import msgspec
 
 from tunedoctor.facts.clean import clean_text
-from tunedoctor.probes.interpreter import settings_of
-from tunedoctor.probes.packages import conda_packages
+from tunedoctor.probes.environment_files import holds
 from tunedoctor.probes.places import (
     FoundEnvironment,
     everywhere,
-    expanded,
     is_environment,
     projects,
 )
 from tunedoctor.probes.targeting import ACTIVE, is_own
-from tunedoctor.system.reading import listed
 
 _MOST = 200
 """Most environments to list."""
-_RELEASE = re.compile(r"\d+\.\d+(?:\.\d+)?")
-_SITES = ("lib/python3.*/site-packages", "Lib/site-packages")
-_TORCH = re.compile(r"^torch-(\d[^-]*)\.dist-info$", re.IGNORECASE)
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,20 +74,6 @@ def environments(
             bytes=_size(candidate.path) if sized else None,
         )
     return tuple(result.values())
-
-
-def holds(path: str) -> tuple[str, str]:
-    """Return the releases of Python and torch from an environment's files or its name; "" if unknown."""
-    settings, conda, name = settings_of(path), conda_packages(Path(path)), Path(path).name
-    stated = (settings.get("version") or settings.get("version_info", ""), conda.get("python", ""))
-    release_match = next(filter(None, map(_RELEASE.match, stated)), None)
-    name_version = name if _RELEASE.fullmatch(name) and name.count(".") == 2 else ""
-    sites = (site for pattern in _SITES for site in expanded(path, pattern))
-    matches = (_TORCH.match(name) for site in sites for name in listed(site))
-    torch = next((match_of_torch[1] for match_of_torch in matches if match_of_torch), "")
-    return release_match[0] if release_match else name_version, torch or conda.get(
-        "pytorch", ""
-    ).partition(" ")[0]
 
 
 def _size(path: str) -> int:

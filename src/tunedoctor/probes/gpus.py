@@ -5,7 +5,6 @@ sysfs is read, so that no tool wakes a sleeping card. Vendor tools are only aske
 
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +20,6 @@ from tunedoctor.probes.probing import probe
 from tunedoctor.probes.system import mac_processor
 from tunedoctor.system.programs import find_program
 from tunedoctor.system.reading import line, listed, start
-from tunedoctor.tables.load import table
 
 _GPU_CLASSES = ("03", "12")
 """PCI base classes of display controllers and processing accelerators."""
@@ -167,20 +165,32 @@ def intel_gpu(
     elif host.os == "windows":
         devices = tuple(adapter for adapter in adapters() or () if adapter.vendor == _INTEL)
     tool_gpus = None
-    if linux and not any(is_supported(device.device) for device in devices):
-        tool_gpus = _intel_told(variables)
+    supported = _any_supported(devices)
+    if linux and not supported:
+        tool_gpus = _intel_by_tools(variables)
     if not devices and tool_gpus is None:
         return kinds.Absent(why="no Intel GPU")
-    names = tuple(device.name or name_of(device.device) for device in devices)
+    from tunedoctor.tables.gpus import intel_name  # noqa: PLC0415  few machines need it
+
+    names = tuple(device.name or intel_name(device.device) for device in devices)
     return kinds.IntelGpu(
         names=(*(tool_gpus.names if tool_gpus else ()), *names),
-        discrete=tool_gpus is not None or any(is_supported(device.device) for device in devices),
+        discrete=tool_gpus is not None or supported,
         render_denied=denied(render_nodes(root, _INTEL), allowed) if linux else (),
         level_zero=has_level_zero(root, variables, linux=linux),
     )
 
 
-def _intel_told(environ: Mapping[str, str]) -> kinds.IntelGpu | None:
+def _any_supported(devices: tuple[Adapter, ...]) -> bool:
+    """Return whether XPU builds of PyTorch support one of Intel's devices."""
+    if not devices:
+        return False
+    from tunedoctor.tables.gpus import is_intel_supported  # noqa: PLC0415  few machines need it
+
+    return any(is_intel_supported(device.device) for device in devices)
+
+
+def _intel_by_tools(environ: Mapping[str, str]) -> kinds.IntelGpu | None:
     """Return the GPUs that Intel's tools list; None if no tool lists one that can be used for training."""
     for _, lines in tools_say({"xpu-smi": ("discovery",), "sycl-ls": ()}, environ):
         from tunedoctor.readers.hardware import intel as read  # noqa: PLC0415
@@ -190,27 +200,6 @@ def _intel_told(environ: Mapping[str, str]) -> kinds.IntelGpu | None:
         if fact is not None and fact.discrete:
             return fact
     return None
-
-
-def _family(device: str) -> str:
-    """Return the device's family if XPU builds support it; "" for other devices."""
-    rows = table("probes")["xpu_devices"].items()
-    families_of_device = (
-        f for f, (first, last) in rows if len(device) == 4 and first <= device <= last
-    )
-    return str(next(families_of_device, "")).partition(",")[0]
-
-
-def is_supported(device: str) -> bool:
-    """Return whether XPU builds of PyTorch support the device with this id (four hex digits)."""
-    return bool(_family(device))
-
-
-def name_of(device: str) -> str:
-    """Return the product name from the table of GPUs, else the family, else a name with the id."""
-    rows = (row for row in table("gpus")["intel"] if f"{_INTEL}:{device}" in row["pci"])
-    product_name = next((str(row["names"][0]) for row in rows), "")
-    return product_name or f"Intel {_family(device) or 'graphics'} {device}"
 
 
 def has_level_zero(root: Path, variables: Mapping[str, str], *, linux: bool) -> bool:
@@ -234,23 +223,9 @@ def apple_gpu(host: kinds.Host, *, brand: str = "") -> kinds.AppleGpu | Lack:
     return kinds.AppleGpu(name="Apple" if brand.startswith("VirtualApple") else brand)
 
 
-_LONGEST = 500
-"""Most characters of a line to keep."""
-_MOST = 200
-"""Most lines of each kind to keep, the newest ones."""
-_ALIKE = 3
-"""Most Xid lines to keep for one number and one GPU: a faulty GPU writes thousands."""
 _LARGEST = 16 << 20
 """Most bytes of a log to use, the newest ones."""
 
-_XID = pattern(
-    r"(?:NVRM: |S)Xid \((?:PCI:)?([\w:.]{,20})\): (\d{1,5})\b(?!, Data|, Sev)(?:, ?(.*))?"
-)
-_KFD = pattern(
-    r"(?i)\bkfd\b.{0,120}?(?:reject|not supported|unsupported|skipped|not added|is missing|fail|error)"
-)
-_KILL = pattern(r"(?i)(?:memory cgroup )?out of memory: kill(?:ed)? process .*")
-_HUNG = pattern(r"INFO: task (.{1,40}?):(\d{1,10}) blocked for more than (\d{1,7}) seconds")
 _STAMP = pattern(r"(?m)^(?:<\d+>)?\[ *\d+\.\d+|^\[\w{3} \w{3}|^\d{4}-\d\d-\d\dT")
 """Timestamps of dmesg, of dmesg -T and of --time-format iso."""
 
@@ -266,48 +241,12 @@ def kernel_log(
 
     completed = run(["dmesg"], timeout=3.0, limit=_LARGEST)
     if completed.ok and _STAMP.search(completed.out):
+        from tunedoctor.readers.kernel_messages import parse_kernel_log  # noqa: PLC0415  few users may read the log
+
         return parse_kernel_log(completed.out)
     if completed.ok or completed.how not in ("exit", "not started"):
         return kinds.Unknown(why=f"dmesg: {'no kernel log' if completed.ok else completed.death}")
     return kinds.Absent(why="kernel log not readable by this user")
-
-
-def parse_kernel_log(text: str) -> kinds.KernelLog:
-    """Return the GPU lines of a kernel log as written by /dev/kmsg, dmesg or journalctl."""
-    xids: list[kinds.Xid] = []
-    kfd: dict[str, None] = {}
-    kills: list[str] = []
-    hung: dict[str, str] = {}
-    counts: Counter[tuple[int, str]] = Counter()
-    for whole in text.splitlines():
-        text_of_line = whole[:2000].rstrip()
-        if "Xid" in text_of_line and (match := _XID.search(text_of_line)):
-            xid = kinds.Xid(int(match[2]), slot=_slot(match[1]), text=(match[3] or "")[:_LONGEST])
-            counts[xid.number, xid.slot] += 1
-            xids += [xid] if counts[xid.number, xid.slot] <= _ALIKE else []
-        if "kfd" in text_of_line and (match := _KFD.search(text_of_line)):
-            kfd[text_of_line[match.start() :][:_LONGEST]] = None
-        if "rocess" in text_of_line and (match := _KILL.search(text_of_line)):
-            kills.append(match[0][:_LONGEST])
-        if "blocked for" in text_of_line and (match := _HUNG.search(text_of_line)):
-            hung[f"{match[1]} ({match[2]})"] = f"{match[3]} s"
-    return kinds.KernelLog(
-        xids=tuple(xids[-_MOST:]),
-        # newer drivers split this message into lines without an Xid
-        fell_off_bus="fallen off the bus" in text,
-        kfd=tuple(kfd)[-_MOST:],
-        oom_kills=tuple(kills[-_MOST:]),
-        hung=tuple(f"{who}, {since}" for who, since in hung.items())[-_MOST:],
-    )
-
-
-def _slot(text: str) -> str:
-    """Return a slot in the notation of sysfs: "0000:9B:00" -> "0000:9b:00.0"; other texts unchanged."""
-    place, _, function = text.lower().partition(".")
-    domain, *rest = place.split(":")
-    if len(domain) < 4 or list(map(len, rest)) != [2, 2] or len(function) > 1:
-        return text.lower()
-    return f"{domain[-4:]}:{rest[0]}:{rest[1]}.{function or 0}"
 
 
 _SECURE_BOOT = "firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"

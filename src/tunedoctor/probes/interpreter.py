@@ -17,8 +17,9 @@ from typing import NamedTuple
 from tunedoctor.facts import Absent, Interpreter, Target, Unknown
 from tunedoctor.facts.target import NO_ENVIRONMENT, PrefixKind
 from tunedoctor.model.snapshot import Lack
+from tunedoctor.probes.places import settings_of
 from tunedoctor.probes.probing import probe
-from tunedoctor.probes.targeting import Program, program, this_machine
+from tunedoctor.probes.program_header import Program, program, this_machine
 from tunedoctor.system import child
 from tunedoctor.system.reading import listed, read, start
 from tunedoctor.tables.load import table
@@ -140,13 +141,6 @@ def find(python: str, base_prefix: str = "") -> Installation | Unknown:
 def _untold(python: str, why: str) -> Unknown:
     command = f"doctor check --deep --target {shlex.quote(python)}"
     return Unknown(why=f"{python} {why}; {command} starts it to find out")
-
-
-def settings_of(venv: str | None) -> dict[str, str]:
-    """Return the settings in an environment's pyvenv.cfg."""
-    text = read(os.path.join(venv, "pyvenv.cfg"), 1 << 14) if venv else ""
-    pairs = (line.partition("=") for line in (text or "").splitlines())
-    return {key.strip().lower(): value.strip() for key, _, value in pairs}
 
 
 def _posix(folders: Sequence[str], real: str, settings: Mapping[str, str]) -> _Base | None:

@@ -204,3 +204,10 @@ def _kernel(path: str) -> str:
     except (ValueError, LookupError, TypeError, RecursionError):
         return ""
     return os.path.dirname(os.path.dirname(python)) if os.path.isabs(python) else ""
+
+
+def settings_of(venv: str | None) -> dict[str, str]:
+    """Return the settings in an environment's pyvenv.cfg."""
+    text = read(os.path.join(venv, "pyvenv.cfg"), 1 << 14) if venv else ""
+    pairs = (line.partition("=") for line in (text or "").splitlines())
+    return {key.strip().lower(): value.strip() for key, _, value in pairs}

@@ -7,10 +7,8 @@ Stored paths are never resolved: the link inside a venv is what makes it a venv.
 
 import errno
 import os
-import struct
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -24,9 +22,9 @@ from tunedoctor.probes.places import (
     owned,
     projects,
 )
+from tunedoctor.probes.program_header import HEAD, program, this_machine
 from tunedoctor.system.programs import which
 from tunedoctor.system.reading import listed, start
-from tunedoctor.tables.load import table
 
 NO_TARGET = Target(asked="", chosen_by="none", problem=f"{NO_ENVIRONMENT}.")
 """Only the machine is examined."""
@@ -72,7 +70,7 @@ def _searched(environ: Mapping[str, str], cwd: str, own_executable: str, own: st
 
     def others(environments: Iterable[FoundEnvironment]) -> list[FoundEnvironment]:
         """Leave out doctor's own, and pyenv's Pythons unless torch is in one and there is nothing else."""
-        from tunedoctor.probes.environments import holds  # noqa: PLC0415  few need it, and it reads by this file
+        from tunedoctor.probes.environment_files import holds  # noqa: PLC0415  few need it
 
         nonlocal own
         candidates: list[FoundEnvironment] = []
@@ -104,7 +102,7 @@ def _searched(environ: Mapping[str, str], cwd: str, own_executable: str, own: st
 
 def trains(prefix: str) -> bool:
     """Return whether torch is installed in an environment."""
-    from tunedoctor.probes.environments import holds  # noqa: PLC0415  few need it, and it reads by this file
+    from tunedoctor.probes.environment_files import holds  # noqa: PLC0415  few need it
 
     return bool(holds(prefix)[1])
 
@@ -119,7 +117,7 @@ def _unambiguous(
 
 def _none(environments: list[FoundEnvironment], own: str, cwd: str) -> Target:
     """Return a target that says that none was chosen, and which environments may be meant."""
-    from tunedoctor.probes.environments import holds  # noqa: PLC0415
+    from tunedoctor.probes.environment_files import holds  # noqa: PLC0415
 
     prefix = os.path.join(cwd, "")
     nearby = [
@@ -277,44 +275,3 @@ def _absolute(path: str, cwd: str) -> str:
     """Join with `cwd`; normalise only if no `..` can lead out of a link."""
     joined = os.path.join(cwd, path)
     return joined if ".." in joined.split(os.sep) else os.path.normpath(joined)
-
-
-HEAD = 4096
-"""Bytes of a file that contain its header."""
-_MACH = {0x01000007: "x86_64", 0x0100000C: "arm64"}
-_PE = {0x014C: "x86", 0x8664: "amd64", 0xAA64: "arm64"}
-
-
-class Program(NamedTuple):
-    """A program that a system runs natively."""
-
-    format: Literal["elf", "mach", "pe"]
-    bits: int
-    machine: str
-    """As the system names it: x86_64, amd64 on Windows; "" if it is another one, or there are several."""
-
-
-def this_machine() -> str:
-    """Return the processor as the kernel names it; "" on Windows."""
-    return "" if sys.platform == "win32" else os.uname().machine
-
-
-def program(head: bytes) -> Program | None:
-    """Return the program that a file's first bytes describe; None if it is none, or cut off."""
-    try:
-        if head.startswith(b"\x7fELF"):
-            (code,) = struct.unpack_from("<H" if head[5] == 1 else ">H", head, 18)
-            machine = table("probes")["elf_machines"].get(str(code), "")
-            return Program("elf", 64 if head[4] == 2 else 32, machine)
-        if head.startswith((b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe")):
-            (code,) = struct.unpack_from("<I", head, 4)
-            return Program("mach", 64 if head[0] == 0xCF else 32, _MACH.get(code, ""))
-        if head.startswith(b"\xca\xfe\xba\xbe"):
-            return Program("mach", 64, "")
-        if head.startswith(b"MZ"):
-            mark, code = struct.unpack_from("<4sH", head, struct.unpack_from("<I", head, 60)[0])
-            if mark == b"PE\0\0":
-                return Program("pe", 32 if code == 0x014C else 64, _PE.get(code, ""))
-    except (struct.error, IndexError):
-        pass
-    return None

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact
 from tunedoctor.readers.names import Collected, informative, size
-from tunedoctor.readers.paste import search, shape
+from tunedoctor.readers.output_rows import search, shape
 from tunedoctor.tables.gpus import amd_gfx_by_name, amd_like, named_as, nvidia_by_name, nvidia_like
 from tunedoctor.tables.load import table
 

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
-from tunedoctor.readers.paste import shape
+from tunedoctor.readers.output_rows import shape
 from tunedoctor.system.reading import encoding
 
 

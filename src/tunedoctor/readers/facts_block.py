@@ -19,7 +19,7 @@ from tunedoctor.contracts.requirements import counting, leading_to_unmet
 from tunedoctor.facts import Absent, Part, Unknown
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import SCHEMA, FactOrLack, Snapshot, SnapshotError, from_data
-from tunedoctor.readers.paste import shape
+from tunedoctor.readers.output_rows import shape
 from tunedoctor.readers.unwrap import clean_numbered_lines
 
 PACKED = "doctor.facts/1"

@@ -9,10 +9,19 @@ from msgspec.structs import replace
 
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact
+from tunedoctor.readers.kernel_messages import parse_kernel_log
 from tunedoctor.readers.names import fields_of
 from tunedoctor.readers.nvidia_smi import failures
-from tunedoctor.readers.paste import Paste, rows, search, shape
-from tunedoctor.tables.gpus import amd_gfx, amd_gfx_by_name, named_as
+from tunedoctor.readers.output_rows import rows, search, shape
+from tunedoctor.readers.paste import Paste
+from tunedoctor.tables.gpus import (
+    amd_gfx,
+    amd_gfx_by_name,
+    amd_name,
+    intel_name,
+    is_intel_supported,
+    named_as,
+)
 from tunedoctor.tables.load import table
 
 _DISPLAY, _BRIDGE = "0300", "0680"
@@ -99,8 +108,6 @@ def kernel_log(paste: Paste) -> kinds.KernelLog | None:
     xids = [kinds.Xid(int(hit.found[1])) for hit in paste.each("xid_told")]
     if not lines and not xids:
         return None
-    from tunedoctor.probes.gpus import parse_kernel_log  # noqa: PLC0415  few texts hold the log
-
     parsed = parse_kernel_log("\n".join(lines))
     parsed = replace(parsed, xids=(*xids, *parsed.xids))
     return parsed if parsed != kinds.KernelLog() else None
@@ -198,8 +205,6 @@ def intel(paste: Paste, devices: Devices = ()) -> kinds.IntelGpu | None:
     on_bus = [gpu for gpu in devices if gpu.vendor == "8086"]
     if not (by_sycl or by_xpu_smi or on_bus):
         return None
-    from tunedoctor.probes.gpus import is_supported, name_of  # noqa: PLC0415  few have such a GPU
-
     names: dict[str, None] = {}
     discrete = False
     for row in by_sycl:
@@ -207,14 +212,14 @@ def intel(paste: Paste, devices: Devices = ()) -> kinds.IntelGpu | None:
         names.setdefault(row["name"][: platform.start() if platform else None].strip())
     for row in by_xpu_smi:
         device = search("intel_words.id", row["name"])  # "Intel(R) Graphics [0x56c0]"
-        names.setdefault(name_of(device[1]) if device else row["name"].strip())
-        discrete |= device is not None and is_supported(device[1])
+        names.setdefault(intel_name(device[1]) if device else row["name"].strip())
+        discrete |= device is not None and is_intel_supported(device[1])
     discrete |= any(search("intel_words.discrete", name) for name in names)
     for gpu in on_bus:
         by_name = search("intel_words.discrete", gpu.name)
-        usable = is_supported(gpu.device) if gpu.device else bool(by_name)
+        usable = is_intel_supported(gpu.device) if gpu.device else bool(by_name)
         if usable and not names:
-            names.setdefault(gpu.name or name_of(gpu.device))
+            names.setdefault(gpu.name or intel_name(gpu.device))
         discrete |= usable
     if not names:
         return None
@@ -327,9 +332,7 @@ def gpu_of(values: Told, index: int) -> kinds.AmdGpu | None:
     device, memory, gfx_name = values.get("device", ""), values.get("memory"), values.get("gfx", "")
     name = values.get("name", "")
     if device and not name:
-        from tunedoctor.probes.amd import name_of  # noqa: PLC0415  seldom needed, and dear
-
-        name = name_of(device, memory or 0)
+        name = amd_name(device, memory or 0)
     inner = search("piece.inner", name)  # "Arcturus GL-XL [Instinct MI100]"
     by_name = amd_gfx_by_name(name) or (amd_gfx_by_name(inner[1]) if inner else "")
     gfx = gfx_name or amd_gfx(device) or by_name

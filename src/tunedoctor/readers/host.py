@@ -11,7 +11,7 @@ from tunedoctor.facts import Fact
 from tunedoctor.model.versions import parts
 from tunedoctor.probes.settings import environment
 from tunedoctor.readers.names import NOTHING, Collected, informative, yes_or_no
-from tunedoctor.readers.paste import search, shape
+from tunedoctor.readers.output_rows import search, shape
 from tunedoctor.tables.load import table
 
 Os = Literal["linux", "windows", "macos", "other"]

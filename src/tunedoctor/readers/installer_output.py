@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from tunedoctor.facts import BrokenDistribution, Distribution, Interpreter, Requirement
 from tunedoctor.model.lazy import pattern, possible
 from tunedoctor.model.versions import normalised as pep503
-from tunedoctor.readers.paste import shape as expression
+from tunedoctor.readers.output_rows import shape as expression
 from tunedoctor.tables.load import table
 
 

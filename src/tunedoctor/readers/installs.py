@@ -14,7 +14,8 @@ from tunedoctor import facts as kinds
 from tunedoctor.readers import installer_output
 from tunedoctor.readers.lists import in_memory, in_passing, listed, pip_show_packages, torch_told
 from tunedoctor.readers.merge import NoTorch, filled
-from tunedoctor.readers.paste import Paste, shape
+from tunedoctor.readers.output_rows import shape
+from tunedoctor.readers.paste import Paste
 
 
 def packages_said(

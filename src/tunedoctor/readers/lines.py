@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from tunedoctor.readers import names
 from tunedoctor.readers.cards import cards_in
-from tunedoctor.readers.paste import Paste, search, shape
+from tunedoctor.readers.output_rows import search, shape
+from tunedoctor.readers.paste import Paste
 from tunedoctor.tables.load import table
 
 _SHORTEST, _LONGEST = 4, 1200

@@ -17,7 +17,7 @@ from tunedoctor.readers.installer_output import (
     shape,
 )
 from tunedoctor.readers.names import version as version_in
-from tunedoctor.readers.paste import shape as expression
+from tunedoctor.readers.output_rows import shape as expression
 from tunedoctor.readers.prompts import answers, typed_in
 from tunedoctor.tables.wheels import COMPUTES, cuda_of
 

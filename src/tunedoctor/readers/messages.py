@@ -14,7 +14,8 @@ from tunedoctor.facts import Errors, ErrorText, Fact, Frame, Shadow, Shadows
 from tunedoctor.messages.cause import causes
 from tunedoctor.messages.match import matches, shipped
 from tunedoctor.readers import tracebacks as traces
-from tunedoctor.readers.paste import Paste, search, shape
+from tunedoctor.readers.output_rows import search, shape
+from tunedoctor.readers.paste import Paste
 from tunedoctor.readers.unwrap import wrapped
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import distribution_of

@@ -13,7 +13,8 @@ from tunedoctor.readers.host import filled, host, variables
 from tunedoctor.readers.lines import in_forms, in_lines
 from tunedoctor.readers.merge import NoTorch
 from tunedoctor.readers.names import Collected, bare, informative, instead, version, yes_or_no
-from tunedoctor.readers.paste import Paste, search, shape
+from tunedoctor.readers.output_rows import search, shape
+from tunedoctor.readers.paste import Paste
 from tunedoctor.readers.prompts import answers, latest
 from tunedoctor.tables.wheels import COMPUTES, cuda_of
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from tunedoctor.readers.paste import bytes_of, search, shape
+from tunedoctor.readers.output_rows import bytes_of, search, shape
 from tunedoctor.tables.load import table
 
 NOTHING = frozenset(table("labels")["nothing"])

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact
 from tunedoctor.readers.names import counter, driver_model, fields_of, printed, slot, version
-from tunedoctor.readers.paste import LONGEST, Hit, Paste, bytes_of, search, shape
+from tunedoctor.readers.output_rows import bytes_of, search, shape
+from tunedoctor.readers.paste import LONGEST, Hit, Paste
 from tunedoctor.tables.gpus import nvidia_by_name, nvidia_cut
 from tunedoctor.tables.load import table
 

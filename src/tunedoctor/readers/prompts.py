@@ -7,13 +7,16 @@ so such a line counts for sure only if a known command follows.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tunedoctor.facts import Fact, Typed
 from tunedoctor.model.lazy import pattern
 from tunedoctor.readers.names import LabelledValue, bare, library_of
-from tunedoctor.readers.paste import Paste, rows, search, shape
+from tunedoctor.readers.output_rows import rows, search, shape
 from tunedoctor.tables.load import table
+
+if TYPE_CHECKING:
+    from tunedoctor.readers.paste import Paste
 
 LONGEST = 1000
 _SIGN = shape("prompt.sign")
@@ -96,7 +99,7 @@ def _of_shell(match: re.Match[str]) -> Prompt | None:
     return Prompt("shell", typed, env, sure or is_known_command)
 
 
-def read(paste: Paste) -> list[Fact]:
+def read(paste: "Paste") -> list[Fact]:
     """Return one Typed fact with the commands in the order of the text; an empty list if there are none."""
     commands, after = list[str](), 0
     for number, line in enumerate(paste.lines):

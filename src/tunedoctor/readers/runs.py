@@ -9,7 +9,8 @@ from typing import NamedTuple, cast
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact
 from tunedoctor.facts.target import PrefixKind
-from tunedoctor.readers.paste import LONGEST, Paste, rows, search, shape
+from tunedoctor.readers.output_rows import rows, search, shape
+from tunedoctor.readers.paste import LONGEST, Paste
 from tunedoctor.readers.prompts import typed_in
 from tunedoctor.tables.load import table
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact
 from tunedoctor.readers.hardware import bus, hung, intel, kernel_log, module, rdma, rocm_devices
-from tunedoctor.readers.paste import LONGEST, Paste, bytes_of, search
+from tunedoctor.readers.output_rows import bytes_of, search
+from tunedoctor.readers.paste import LONGEST, Paste
 from tunedoctor.readers.runs import import_torch, interpreters
 from tunedoctor.tables.load import table
 

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from msgspec.structs import replace
 
 from tunedoctor.facts import ErrorText, Frame
-from tunedoctor.readers.paste import rows, shape
+from tunedoctor.readers.output_rows import rows, shape
 from tunedoctor.readers.unwrap import SECOND, STARTS, joined, wrapped
 
 STREAM = shape("dress.stream")

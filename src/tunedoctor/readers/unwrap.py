@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from tunedoctor.readers.paste import shape
+from tunedoctor.readers.output_rows import shape
 from tunedoctor.tables.load import table
 
 LONGEST = 4_000_000

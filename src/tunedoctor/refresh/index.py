@@ -22,7 +22,8 @@ from tunedoctor.model.versions import at_least, parts
 from tunedoctor.refresh.fetch import host_of
 from tunedoctor.system.child import run
 from tunedoctor.tables.updated import RELEASE
-from tunedoctor.tables.wheels import VARIANT, cuda_of, in_order
+from tunedoctor.tables.wheel_rows import VARIANT, in_order
+from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.wheels.rules import FAMILIES, index_of
 
 HOSTS = frozenset({"download.pytorch.org", "download-r2.pytorch.org"})

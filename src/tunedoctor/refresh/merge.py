@@ -18,9 +18,9 @@ from tunedoctor.facts import Interpreter
 from tunedoctor.model.versions import at_least, holds, normalised, parts, requirement, within
 from tunedoctor.refresh.index import Builds, python_order
 from tunedoctor.tables.gpus import named_as
-from tunedoctor.tables.load import CARRIED
 from tunedoctor.tables.updated import RELEASE, Overlay, checked
-from tunedoctor.tables.wheels import VARIANT, Release, WheelRow, cuda_of, in_order
+from tunedoctor.tables.wheel_rows import CARRIED, VARIANT, StoredRelease, in_order
+from tunedoctor.tables.wheels import Release, WheelRow, cuda_of
 from tunedoctor.wheels.rules import driver_floor
 
 MOST = 100
@@ -201,7 +201,8 @@ def merged(  # noqa: PLR0913  two tables and what was learned
         changes += changes_of(version, old, rows[version])
     own = rows_of(shipped)
     differ = {version: row for version, row in rows.items() if row != own.get(version)}
-    overlay = Overlay(as_of=today, releases=differ, files=dict(files))
+    stored = msgspec.convert(msgspec.to_builtins(differ), dict[str, StoredRelease])
+    overlay = Overlay(as_of=today, releases=stored, files=dict(files))
     checked(overlay)
     published_keys = {
         (v, f, variant)

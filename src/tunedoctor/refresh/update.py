@@ -19,9 +19,10 @@ from tunedoctor.refresh.merge import Learned, VariantFacts, needs, variant_facts
 from tunedoctor.state.folder import keep
 from tunedoctor.system.child import run
 from tunedoctor.system.scratch import scratch
-from tunedoctor.tables.load import CARRIED, CONTRACTS, WHEELS, shipped, wheel_table_with
-from tunedoctor.tables.small import Contracts
+from tunedoctor.tables.contract_rows import Contracts
+from tunedoctor.tables.load import CONTRACTS, WHEELS, shipped, wheel_table_with
 from tunedoctor.tables.updated import Overlay, UpdatedError, encoded, laid_over, read
+from tunedoctor.tables.wheel_rows import CARRIED
 from tunedoctor.wheels.rules import FAMILIES
 
 Mode = Literal["due", "now", "show"]

@@ -212,3 +212,40 @@ def same_name(name: str) -> Card | None:
     matching = [card for card in cards() if _words(card.name) == key]
     speeds = {(card.tflops, card.bandwidth_gb_s) for card in matching}
     return matching[0] if len(speeds) == 1 else None
+
+
+def amd_rows(device: str) -> list[Row]:
+    """Return the rows for a PCI device id (four hex digits); several products can share it."""
+    return [row for row in table("gpus")["amd"] if f"1002:{device}" in row["pci"]]
+
+
+def amd_name(device: str, memory: int) -> str:
+    """Return the name for a PCI device id; if several share it (1002:744c), those with the nearest memory size."""
+
+    def distance(row: Row) -> float:
+        return abs((row["vram_gb"] or 0) * 2**30 - memory) if memory else 0
+
+    rows = amd_rows(device)
+    nearest = min(map(distance, rows), default=0)
+    return " or ".join(row["names"][0] for row in rows if distance(row) == nearest)
+
+
+def _intel_family(device: str) -> str:
+    """Return the device's family if XPU builds support it; "" for other devices."""
+    rows = table("probes")["xpu_devices"].items()
+    families_of_device = (
+        f for f, (first, last) in rows if len(device) == 4 and first <= device <= last
+    )
+    return str(next(families_of_device, "")).partition(",")[0]
+
+
+def is_intel_supported(device: str) -> bool:
+    """Return whether XPU builds of PyTorch support the device with this id (four hex digits)."""
+    return bool(_intel_family(device))
+
+
+def intel_name(device: str) -> str:
+    """Return the product name from the table of GPUs, else the family, else a name with the id."""
+    rows = (row for row in table("gpus")["intel"] if f"8086:{device}" in row["pci"])
+    product_name = next((str(row["names"][0]) for row in rows), "")
+    return product_name or f"Intel {_intel_family(device) or 'graphics'} {device}"

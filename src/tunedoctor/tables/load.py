@@ -13,8 +13,6 @@ import msgspec
 T = TypeVar("T")
 WHEELS = "torch_wheels"
 CONTRACTS = "import_contracts"
-CARRIED = "carried"
-"""Prefix of the basis of a code list that was copied from an older release of the same variant."""
 
 
 class WheelTable(NamedTuple):

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec.structs import astuple
 
-from tunedoctor.tables.small import Contracts
-from tunedoctor.tables.wheels import VARIANT, Release, in_order
+from tunedoctor.tables.contract_rows import Contracts
+from tunedoctor.tables.wheel_rows import VARIANT, StoredRelease, in_order
 
 SCHEMA = "doctor.updated_wheels/4"
 LARGEST = 4 << 20
@@ -35,7 +35,7 @@ class Overlay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Complete rows that differ from the shipped table."""
 
     as_of: Date
-    releases: dict[Version, Release]
+    releases: dict[Version, StoredRelease]
     files: dict[Words, Annotated[int, msgspec.Meta(ge=0)]]
     """Project -> number of files on its page: a page with fewer is refused the next time."""
     contracts: Contracts | None = None

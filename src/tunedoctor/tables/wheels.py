@@ -1,6 +1,5 @@
 """The rows of the wheel table, one per build of torch. The table itself describes its columns (`how_to_read`)."""
 
-from collections.abc import Iterable
 from functools import cache, cached_property
 from typing import Any
 
@@ -8,32 +7,18 @@ import msgspec
 from packaging.version import Version
 
 from tunedoctor.facts import Accelerator
-from tunedoctor.model.lazy import pattern
 from tunedoctor.model.versions import parts, pep440
-from tunedoctor.tables.load import CARRIED, table
+from tunedoctor.tables.load import table
+from tunedoctor.tables.wheel_rows import CARRIED, StoredBuild, StoredRelease, in_order
 
 Numbers = tuple[int, ...]
 COMPUTES: dict[str, Accelerator] = {"cu": "cuda", "ro": "rocm", "xp": "xpu", "cp": "cpu"}
 """Start of a variant -> what it computes on."""
-VARIANT = pattern(r"(?:cpu|xpu|mps|cu\d{2,3}|rocm\d{1,3}\.\d{1,3}(?:\.\d{1,3})?)")
 _NEVER = "999999"
 
 
-class WheelRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, dict=True):
-    """A row: the wheels of one variant for one platform, and their requirements."""
-
-    variant: str
-    platform: str
-    python: str
-    """Tags: "3.13 3.14 3.14t"."""
-    floor: str
-    """Oldest glibc or macOS; "" on Windows."""
-    driver: str
-    """Oldest drivers for Linux and for Windows and WSL; "" for builds without CUDA."""
-    code: str
-    """Names of code sets and single targets, doubtful ones with a ?."""
-    source: str
-    seen: bool
+class WheelRow(StoredBuild, frozen=True, array_like=True, forbid_unknown_fields=True, dict=True):
+    """A row with what follows from it."""
 
     @cached_property
     def kind(self) -> str:
@@ -122,7 +107,7 @@ class WheelRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 
 
 class Release(
-    msgspec.Struct,
+    StoredRelease,
     frozen=True,
     kw_only=True,
     forbid_unknown_fields=True,
@@ -131,14 +116,6 @@ class Release(
 ):
     """A torch release with its builds."""
 
-    date: str | None
-    pypi_default: dict[str, str]
-    """Platform family -> variant of the wheel on the default index."""
-    torchvision: str
-    """The release that belongs to it; "" if unknown."""
-    torchaudio: str
-    numpy_abi: dict[str, int]
-    unverified: list[str]
     builds: tuple[WheelRow, ...]
     version: str = ""
     """Its key in the table."""
@@ -190,11 +167,6 @@ def cuda_of(variant: str) -> str:
     """Return "12.6" for "cu126"; "" for other variants."""
     digits = variant.removeprefix("cu")
     return f"{digits[:-1]}.{digits[-1]}" if variant.startswith("cu") and digits.isdigit() else ""
-
-
-def in_order(versions: Iterable[str]) -> list[str]:
-    """Return releases sorted from oldest to newest."""
-    return sorted(versions, key=lambda version: pep440(version) or Version("0"))
 
 
 @cache

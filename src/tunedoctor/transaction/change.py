@@ -25,7 +25,7 @@ from tunedoctor.model.plan import (
 )
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.conflict import explain_failure
-from tunedoctor.probes.interpreter import settings_of
+from tunedoctor.probes.places import settings_of
 from tunedoctor.state.folder import FailureError
 from tunedoctor.system.reading import read_regular
 from tunedoctor.tables.load import table

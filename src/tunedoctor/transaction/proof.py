@@ -20,9 +20,9 @@ from tunedoctor.model.snapshot import Snapshot, from_data, to_data
 from tunedoctor.model.versions import pep440, specifiers
 from tunedoctor.model.wording import clauses, listed
 from tunedoctor.probes import imports
-from tunedoctor.probes.interpreter import settings_of
 from tunedoctor.probes.live import NOT_DEEP, take
 from tunedoctor.probes.package_modules import NO_LIBRARY, extra_modules
+from tunedoctor.probes.places import settings_of
 from tunedoctor.probes.runtime import importing, runtime_of
 from tunedoctor.state.folder import FailureError
 from tunedoctor.tables.small import module_of

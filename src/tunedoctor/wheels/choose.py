@@ -17,7 +17,8 @@ from tunedoctor.facts import InstallerConfig, Knowledge
 from tunedoctor.model.machine import Gpu, Machine
 from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.model.versions import parts, pep440, within
-from tunedoctor.tables.wheels import VARIANT, Numbers, cuda_of, release_row, releases
+from tunedoctor.tables.wheel_rows import VARIANT
+from tunedoctor.tables.wheels import Numbers, cuda_of, release_row, releases
 from tunedoctor.tables.wheels import WheelRow as Row
 from tunedoctor.wheels import blocked, pick, situation
 from tunedoctor.wheels.commands import Steer, WheelCommands, commands_of, steering

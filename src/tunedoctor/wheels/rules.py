@@ -19,7 +19,8 @@ from tunedoctor.model.versions import at_least, parts, pep440
 from tunedoctor.model.wording import listed
 from tunedoctor.tables.config import mirrors
 from tunedoctor.tables.load import table
-from tunedoctor.tables.wheels import VARIANT, WheelRow, release_row, releases
+from tunedoctor.tables.wheel_rows import VARIANT
+from tunedoctor.tables.wheels import WheelRow, release_row, releases
 
 Family = Literal["linux_x86_64", "linux_aarch64", "win_amd64", "macos_arm64", "macos_x86_64", ""]
 LAST_INTEL_MAC = "2.2.2"
