@@ -341,10 +341,10 @@ def _from_row(facts: api.Facts, broken: api.Broken) -> api.Finding:
     who = api.listed(f"{name} {version}" for name, version in broken.versions.items())
     finding = api.pair_finding(facts, [broken])
     if row.severity == "error" and not broken.said and _is_locked(facts):
-        finding = structs.replace(finding, severity="warning")
+        finding = structs.replace(finding, severity="note")
     return structs.replace(
         finding,
-        title=f"Some code of {first} needs {lacks}" if row.severity == "note" and first else "",
+        title=f"Some code of {first} needs {lacks}" if finding.severity == "note" and first else "",
         found=f"the error '{broken.said}'" if broken.said else f"{who} without {lacks}".strip(),
         cure_note="",
     )

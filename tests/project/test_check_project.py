@@ -98,19 +98,22 @@ def test_the_build_of_the_index_decides(project: Path) -> None:
     assert errors(old) == ["driver-too-old"]
 
 
-def test_a_lock_without_torch_says_so_and_names_the_extra_that_has_it(project: Path) -> None:
+def test_the_only_extra_with_torch_is_judged_and_several_leave_it_open(project: Path) -> None:
     lock = LOCK.format(torch="2.6.0", index="https://index.example/simple")
+    extra = 'gpu = [{ name = "torch" }]\n'
     lock = lock.replace('{ name = "torch" }, ', "").replace(
-        '"accelerate" }]\n\n',
-        '"accelerate" }]\n\n[package.optional-dependencies]\ngpu = [{ name = "torch" }]\n\n',
-        1,
+        '"accelerate" }]\n\n', f'"accelerate" }}]\n\n[package.optional-dependencies]\n{extra}\n', 1
     )
     (project / "uv.lock").write_text(lock)
-    ended = doctor("check", "--project", str(project), "--gpu", "H100", cwd=project)
-    assert ended.returncode == 1
-    assert "torch is only in optional parts of uv.lock: gpu" in ended.stderr
-    assert "The project does not install PyTorch" in ended.stdout
-    (chosen,) = reports(project, "--gpu", "H100", "--extra", "gpu", "--platform", "linux")
+    words = ("check", "--project", str(project), "--gpu", "H100", "--platform", "linux")
+    ended = doctor(*words, cwd=project)
+    assert ended.returncode == 0
+    assert "judged with gpu, the only optional part of uv.lock that brings torch" in ended.stderr
+    (project / "uv.lock").write_text(lock.replace(extra, extra + extra.replace("gpu", "all")))
+    (several,) = reports(project, "--gpu", "H100", "--platform", "linux")
+    why = set(several["unknown"].values())
+    assert any("torch is only in optional parts of uv.lock: gpu and all" in one for one in why)
+    (chosen,) = reports(project, "--gpu", "H100", "--extra", "all", "--platform", "linux")
     assert chosen["verdict"] == "ready"
 
 

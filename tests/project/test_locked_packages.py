@@ -386,3 +386,27 @@ def test_the_default_groups_are_those_of_the_project() -> None:
 def test_a_lock_for_other_platforms_says_for_which() -> None:
     with pytest.raises(PlatformNotLockedError, match="only for sys_platform == 'linux'"):
         read_locked_packages("uv.lock", WORKSPACE, Selection(WINDOWS))
+
+
+def test_a_torch_without_a_wheel_for_the_platform_is_said() -> None:
+    wheel = '[[package.wheels]]\nurl = "https://example.org/torch-2.8.0-cp312-cp312-manylinux_2_28_x86_64.whl"\n'
+    text = (
+        'version = 1\n[[package]]\nname = "tune"\nsource = { virtual = "." }\n'
+        'dependencies = [{ name = "torch" }]\n'
+        f'[[package]]\nname = "torch"\nversion = "2.8.0"\n{wheel}'
+    )
+    assert read_locked_packages("uv.lock", text, Selection(LINUX)).packages
+    with pytest.raises(PlatformNotLockedError, match=r"torch 2\.8\.0 of uv\.lock has no wheel"):
+        read_locked_packages("uv.lock", text, Selection(WINDOWS))
+
+
+def test_an_old_poetry_lock_has_its_conditions_where_a_package_is_required() -> None:
+    text = (
+        '[[package]]\nname = "torch"\nversion = "2.4.0"\n[package.dependencies]\n'
+        'triton = {version = "3.0.0", markers = "platform_system == \'Linux\'"}\n'
+        '[[package]]\nname = "triton"\nversion = "3.0.0"\n[package.dependencies]\nfilelock = "*"\n'
+        '[[package]]\nname = "filelock"\nversion = "3.16"\n'
+    )
+    assert {*versions("poetry.lock", text, LINUX)} == {"torch", "triton", "filelock"}
+    windows = {**WINDOWS, "platform_system": "Windows"}
+    assert "triton" not in versions("poetry.lock", text, windows)

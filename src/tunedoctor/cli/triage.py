@@ -5,7 +5,6 @@ import shlex
 import time
 from collections import Counter
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +14,10 @@ from tunedoctor.cli.command_options import TriageOptions
 from tunedoctor.cli.formats import outputs_of, tell
 from tunedoctor.cli.options import TERMINAL, Options, aim, look
 from tunedoctor.cli.output import write
-from tunedoctor.contracts.requirements import STACK
 from tunedoctor.core.errors import misuse
 from tunedoctor.core.files import read_log
 from tunedoctor.core.triage import diagnose_log
-from tunedoctor.model.wording import many
 from tunedoctor.project.declarations import LOCKS, declaration_of, read_text
-from tunedoctor.readers.digest import from_stream
 from tunedoctor.render.screen import as_line
 
 if TYPE_CHECKING:  # with it come processes, which one report does not need
@@ -52,7 +48,11 @@ def run_triage(given: TriageOptions) -> int:
     report = found.report
     if report.verdict == "unknown" and (command := project_command(first)):
         # few reports are files of a project
+        from io import BytesIO  # noqa: PLC0415
+
         from tunedoctor.core.declared_set import pinned_versions  # noqa: PLC0415
+        from tunedoctor.model.wording import many  # noqa: PLC0415
+        from tunedoctor.readers.digest import from_stream  # noqa: PLC0415
 
         if pins := pinned_versions(Path(first)):
             TERMINAL.say(f"{first} pins {many(len(pins), 'package')}, judged as if installed")
@@ -78,6 +78,8 @@ def project_command(file: str) -> str:
 
 def _lists_packages(path: Path) -> bool:
     """Return whether every line of a file is a requirement, and one of them is of a training library."""
+    from tunedoctor.contracts.requirements import STACK  # noqa: PLC0415  as above
+
     rows = [row.strip() for row in read_text(path.parent, path.name).split("\n")]
     rows = [row for row in rows if row and not row.startswith(("#", "-"))]
     names = [declaration_of(row.partition(" #")[0], path.name, 1, "dependency") for row in rows]

@@ -332,6 +332,7 @@ def _snapshot(judged: JudgedMachine, chosen: DeclaredSet, folder: Path, taken: s
         Target: Target(asked=os.path.abspath(folder), chosen_by=DECLARED),  # noqa: PTH100  "." says nothing
         kinds.Packages: unknown or packages,
         kinds.TorchBuild: unknown
+        or (Unknown(why=chosen.torch_unknown) if chosen.torch_unknown else None)
         or torch_build(chosen.packages, judged.machine, complete=chosen.complete),
         kinds.CudaWheels: unknown or cuda_wheels(packages),
         **dict.fromkeys(

@@ -32,6 +32,7 @@ from tunedoctor.project.locked_packages import (
     read_locked_packages,
 )
 from tunedoctor.project.locks import LARGEST_LOCK
+from tunedoctor.project.plain_install import plain_install
 from tunedoctor.project.read_project import read_project, read_requirements_project
 from tunedoctor.project.torch_source import declared_torch_build
 from tunedoctor.system.reading import read_regular
@@ -70,6 +71,8 @@ class DeclaredSet(NamedTuple):
     """Why there is no set: the resolver's text."""
     unsupported: str = ""
     """For which other platforms the lock is made."""
+    torch_unknown: str = ""
+    """Why it is unknown which PyTorch is installed: several optional parts bring it, and none was chosen."""
     notes: tuple[str, ...] = ()
 
 
@@ -92,6 +95,12 @@ def declared_set(
         locked = _locked_set(project, parts, machine, environment)
         return locked._replace(notes=(*notes, *locked.notes))
     choice = choice._replace(extras=parts.extras, groups=(*parts.groups, *parts.default_groups))
+    if not choice.requirements:
+        taken = plain_install(project)
+        project = replace(project, declarations=taken.declarations)
+        if taken.left_out:
+            files = listed(taken.left_out, 3)
+            notes = (*notes, f"not judged: {files}; -r FILE judges a requirements file")
     build = declared_torch_build(
         project.folder,
         environment,
@@ -101,19 +110,29 @@ def declared_set(
     )
     if any(one.kind == "conda" for one in project.declarations):
         # only conda can resolve what conda is asked for
-        return _pinned_set(project.declarations, build)
+        return _pinned_set(project.declarations, build)._replace(notes=notes)
     ask = asking(None, NO_SETTINGS, allowed=allow_sources, interaction=interaction)
     with interaction.progress("asking") as progress:
         progress.watch(["resolving what the project declares"])
         answer, built = _resolve(_question(project, choice, machine, build), ask.declared)
     if isinstance(answer, NoSolution):
-        return DeclaredSet((), refused=answer.text)
+        return DeclaredSet((), refused=answer.text, notes=notes)
     if not isinstance(answer, Solved):
         why = clean_text(answer.text)[:200]
         note = "what the project declares could not be resolved, so only exact pins are judged"
-        return _pinned_set(project.declarations, build)._replace(notes=(f"{note}: {why}",))
+        return _pinned_set(project.declarations, build)._replace(notes=(*notes, f"{note}: {why}"))
     packages = tuple(_package(pin.name, pin.version, build) for pin in answer.pins)
-    return DeclaredSet(packages, notes=(*notes, *_notes(project, packages, built)))
+    others = () if any(one.name == "torch" for one in packages) else _torch_parts(project, choice)
+    if len(others) == 1:
+        with_part = choice._replace(
+            extras=(*choice.extras, *others), groups=(*choice.groups, *others)
+        )
+        found = declared_set(
+            project, with_part, machine, allow_sources=allow_sources, interaction=interaction
+        )
+        return found._replace(notes=(_only_part("the project", others[0]), *found.notes))
+    unknown = _optional_torch("the project", others) if others else ""
+    return DeclaredSet(packages, notes=(*notes, *_notes(built)), torch_unknown=unknown)
 
 
 def _locked_set(
@@ -133,8 +152,15 @@ def _locked_set(
     except LockError as error:
         misuse(str(error), "create the lock again with the tool that wrote it")
     others = locked.extras_with_torch
-    notes = (_optional_torch(project.lock, others),) if others else ()
-    return DeclaredSet(locked.packages, notes=notes)
+    if len(others) == 1:
+        chosen = parts._replace(
+            extras=(*parts.extras, others[0]), groups=(*parts.groups, others[0])
+        )
+        found = _locked_set(project, chosen, machine, environment)
+        return found._replace(notes=(_only_part(project.lock, others[0]), *found.notes))
+    if others:
+        return DeclaredSet(locked.packages, torch_unknown=_optional_torch(project.lock, others))
+    return DeclaredSet(locked.packages)
 
 
 def pinned_versions(file: Path) -> tuple[str, ...]:
@@ -183,7 +209,8 @@ def _is_asked_for(one: Declaration, choice: ProjectChoice) -> bool:
 
 def _requirement(one: Declaration) -> str:
     marker = f" ; {one.marker}" if one.marker else ""
-    return f"{one.name}{one.specifier}{marker}"
+    extras = f"[{','.join(one.extras)}]" if one.extras else ""
+    return f"{one.name}{extras}{one.specifier}{marker}"
 
 
 def _resolve(question: ResolveQuestion, sources: Sources) -> tuple[Outcome, tuple[str, ...]]:
@@ -211,21 +238,25 @@ def _package(name: str, version: str, build: str) -> LockedPackage:
     return LockedPackage(name=name, version=version, build=build if name == "torch" else "")
 
 
-def _notes(
-    project: Project, packages: Iterable[LockedPackage], built: tuple[str, ...]
-) -> Iterator[str]:
+def _notes(built: tuple[str, ...]) -> Iterator[str]:
     """Yield what the user should know of a set that was resolved."""
     if built:
         yield (
             f"not judged, because they have no wheel and would be built: {listed(built, 5)}"
             " (and what only they require)"
         )
-    if any(one.name == "torch" for one in packages):
-        return
+
+
+def _torch_parts(project: Project, choice: ProjectChoice) -> tuple[str, ...]:
+    """Return the extras and groups that were not chosen and that bring torch."""
+    chosen = (*choice.extras, *choice.groups)
     optional = (one for one in project.declarations if one.kind in ("optional", "group"))
-    parts = dict.fromkeys(one.group for one in optional if one.name in _BRING_TORCH and one.group)
-    if parts:
-        yield _optional_torch("the project", parts)
+    names = (one.group for one in optional if one.name in _BRING_TORCH and one.group)
+    return tuple(name for name in dict.fromkeys(names) if normalised(name) not in chosen)
+
+
+def _only_part(where: str, part: str) -> str:
+    return f"judged with {part}, the only optional part of {where} that brings torch"
 
 
 def _optional_torch(where: str, parts: Iterable[str]) -> str:

@@ -79,6 +79,8 @@ def declare_advice(
     for step in steps:
         if isinstance(step, PipInstall):
             requirements = _without_companions(step, present).requirements
+            if not requirements:
+                continue
             index = f", and the index {step.index}" if step.index else ""
             said.append(f"write {', '.join(requirements)} into {file}{index}")
     return "; ".join(said)

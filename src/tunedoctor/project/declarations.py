@@ -50,6 +50,8 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the extra or the dependency group."""
     marker: str = ""
     """Condition under which it counts, for example "sys_platform == 'linux'"."""
+    extras: tuple[str, ...] = ()
+    """Extras of the distribution: "torch" of transformers[torch]."""
 
     @property
     def place(self) -> str:
@@ -147,6 +149,7 @@ def declaration_of(  # noqa: PLR0913  the fields of a declaration
         kind=kind,
         group=group,
         marker=str(parsed.marker or ""),
+        extras=tuple(sorted(parsed.extras)),
     )
 
 

@@ -210,6 +210,10 @@ def _add_source(document: Any, one: IndexSource) -> None:  # noqa: ANN401  tomlk
             entry["marker"] = one.marker
         old = sources.get(package)
         rows = old if isinstance(old, list) else [old] if old is not None else []
+        if any("extra" in row or "group" in row for row in rows):
+            raise EditError(
+                f"extras or groups of the project choose where {package} comes from; add one to them"
+            )
         others = [row for row in rows if _is_of_another_platform(row, one.marker)]
         if others:
             array = tomlkit.array()

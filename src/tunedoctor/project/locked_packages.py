@@ -183,10 +183,16 @@ class _UvLock:
             found[id(row)] = row
             table = row.get("optional-dependencies", {}).get(extra, []) if extra else []
             waiting += self._followed([*row.get("dependencies", []), *table], chosen)
+        installed = [row for row in found.values() if "version" in row and not _is_local(row)]
+        for row in installed:
+            if row["name"] == "torch" and not _has_wheel(row, self._selection.environment):
+                version, platform = row["version"], self._selection.environment["sys_platform"]
+                raise PlatformNotLockedError(
+                    f"the torch {version} of uv.lock has no wheel for {platform}"
+                )
         return _unique(
             _package(row, _source(row).get("registry"), _source(row).get("url"))
-            for row in found.values()
-            if "version" in row and not _is_local(row)
+            for row in installed
         )
 
     def _followed(self, dependencies: Iterable[Row], chosen: set[str]) -> list[tuple[Row, str]]:
@@ -214,6 +220,20 @@ class _UvLock:
             return True
         environment = self._selection.environment
         return any(marker_holds(str(one), environment, chosen) for one in markers)
+
+
+_WHEEL_PLATFORMS = {"linux": "linux", "win32": "win", "darwin": "macosx"}
+
+
+def _has_wheel(row: Row, environment: Mapping[str, str]) -> bool:
+    """Return whether one of the wheels of a package, if the lock names any, is for the platform."""
+    platform = _WHEEL_PLATFORMS.get(environment.get("sys_platform", ""), "")
+    files = [
+        str(one.get("url") or one.get("path") or one.get("filename") or "")
+        for one in row.get("wheels", ())
+    ]
+    tags = [file.removesuffix(".whl").rpartition("-")[2] for file in files if file.endswith(".whl")]
+    return not tags or not platform or any(platform in tag or tag == "any" for tag in tags)
 
 
 def _source(row: Row) -> Row:
@@ -253,14 +273,41 @@ def _poetry_packages(document: Row, selection: Selection) -> Iterable[LockedPack
         for extra in selection.extras
         for name in extras.get(extra, [])
     }
+    unneeded = _unneeded(document, selection.environment)
     for row in _rows(document, "package"):
         groups = row.get("groups")
         if groups is not None and not {*groups} & {"main", "dev", *selection.groups}:
+            continue
+        if groups is None and normalised(str(row["name"])) in unneeded:
             continue
         if row.get("optional") and normalised(str(row["name"])) not in asked:
             continue
         if _applies(row, selection, row.get("markers"), "python-versions"):
             yield _package(row, _source(row).get("url"))
+
+
+def _unneeded(document: Row, environment: Mapping[str, str]) -> set[str]:
+    """Return the packages of a poetry.lock that are required on other platforms alone.
+
+    Before Poetry 2 the condition stands only in the requirements of the packages that need them.
+    """
+    rows = {normalised(str(row["name"])): row for row in _rows(document, "package")}
+    gone: set[str] = set()
+    while True:
+        needed: dict[str, bool] = {}
+        for name, row in rows.items():
+            for required, value in row.get("dependencies", {}).items() if name not in gone else ():
+                several = value if isinstance(value, list) else [value]
+                markers = [
+                    str(one.get("markers", "")) if isinstance(one, dict) else "" for one in several
+                ]
+                holds = any(marker_holds(one, environment) for one in markers)
+                key = normalised(str(required))
+                needed[key] = needed.get(key, False) or holds
+        more = {name for name, holds in needed.items() if not holds}
+        if more == gone:
+            return gone
+        gone = more
 
 
 def _pdm_packages(document: Row, selection: Selection) -> Iterable[LockedPackage]:
