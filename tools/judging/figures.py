@@ -8,7 +8,15 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 Figures = dict[str, Any]
-LOWER = {"wrong", "false_on_healthy", "false_on_unknown", "false_fits", "cpu_ms", "starts"}
+LOWER = {
+    "wrong",
+    "false_on_healthy",
+    "false_on_unknown",
+    "false_fits",
+    "false_findings",
+    "cpu_ms",
+    "starts",
+}
 LOWER |= {"median_error", "p90_error", "worst_error"}
 """Figures that are better if lower."""
 NEITHER = {"silent", "cases", "skipped", "bare_interpreter_ms"}

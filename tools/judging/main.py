@@ -19,7 +19,7 @@ from typing import NoReturn
 
 import tunedoctor
 
-from . import ROOT, panel, reports, stacks
+from . import ROOT, hosted, panel, reports, stacks
 from .figures import Figures, compare, dumped, shown, table
 
 FIGURES = ROOT / "benchmarks" / "judges.json"
@@ -37,6 +37,7 @@ def main() -> int:
         "machines": panel.machines,
         "wheels": panel.wheels,
         "fit": panel.fit,
+        "hosted": hosted.judge,
         "startup": lambda: panel.start(target),
         "smoke": lambda: panel.smoke(target),
         "gallery": panel.gallery,
@@ -98,7 +99,7 @@ def _stamp() -> Figures:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="judges", description=(__doc__ or "").splitlines()[0])
-    names = ("reports", "machines", "wheels", "fit", "startup", *SLOW)
+    names = ("reports", "machines", "wheels", "fit", "hosted", "startup", *SLOW)
     parser.add_argument("--only", action="append", choices=names, help="this judge alone")
     parser.add_argument("--quick", action="store_true", help=f"without {', '.join(SLOW)}")
     parser.add_argument("--compare", type=Path, metavar="FILE", help="figures of before")

@@ -13,6 +13,7 @@ from tunedoctor.diagnosis.agreement import cures_shown, symptoms_of
 from tunedoctor.diagnosis.areas import ReportArea, areas_of
 from tunedoctor.diagnosis.engine import DiagnosedFinding, Diagnosis
 from tunedoctor.diagnosis.gate import Gate, ProfileName, profile, raised
+from tunedoctor.diagnosis.hosted import hosted_notebook
 from tunedoctor.diagnosis.leads import ReportSuspect, ask, doubtful, suspected
 from tunedoctor.diagnosis.registry import all_fixes
 from tunedoctor.diagnosis.similar import ReportCase, similar_cases
@@ -380,8 +381,9 @@ def machine_of(snapshot: Snapshot) -> ReportMachine:
     """Return the main facts of the machine."""
     facts = Facts(snapshot)
     gpus = [gpu for gpu in gpus_of(snapshot) if gpu.xpu is not False]
+    system = facts.host.name + (f" in WSL {facts.host.wsl}" if facts.host.wsl else "")
     return ReportMachine(
-        system=facts.host.name + (f" in WSL {facts.host.wsl}" if facts.host.wsl else ""),
+        system=", ".join(filter(None, (system, hosted_notebook(facts)))),
         architecture=facts.host.machine,
         ram=facts.ram.usable if facts.ram else None,
         gpus=msgspec.convert(gpus, tuple[ReportGpu, ...], from_attributes=True),

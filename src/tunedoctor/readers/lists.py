@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from tunedoctor.facts import InMemory, Interpreter, Requirement, TorchBuild
 from tunedoctor.model.versions import parts
@@ -22,6 +23,7 @@ from tunedoctor.readers.prompts import answers, typed_in
 from tunedoctor.tables.wheels import COMPUTES, cuda_of
 
 _EXACT = ("pinned", "at", "typed")
+_WHEEL = re.compile(r"/[\w.]+-(\d[\w.%+!]*)-[\w.]+-[\w.]+-[\w.]+\.whl")
 _MARKS = expression("piece.marks")
 
 
@@ -46,7 +48,10 @@ class ListRow(NamedTuple):
     @property
     def version(self) -> str:
         """Empty if unknown."""
-        return self.field_text("version").lstrip("-").rstrip(".-")
+        version = self.field_text("version").lstrip("-").rstrip(".-")
+        # "name @ URL" has no version, but a wheel's name does
+        wheel = _WHEEL.search(self.text) if self.shape == "at" and not version else None
+        return unquote(wheel[1]) if wheel else version
 
 
 class Block(NamedTuple):
@@ -186,9 +191,8 @@ def _frozen(block: Block) -> Iterator[Entry]:
         return
     for row in exact:
         if row.shape != "typed" or is_of_stack(row.name):
-            yield Entry(
-                row.line, row.name, row.field_text("version"), "" if row.shape == "typed" else "pip"
-            )
+            version = row.version if row.shape == "at" else row.field_text("version")
+            yield Entry(row.line, row.name, version, "" if row.shape == "typed" else "pip")
 
 
 _LONGEST_SENTENCE = 600
