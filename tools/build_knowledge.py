@@ -1,4 +1,4 @@
-"""Read every cause's file, checks/NAME.toml, and write the tables that ship: causes, pages, words, reads and messages.
+"""Read every cause's file, checks/NAME.toml, and write the tables that ship: causes, pages, reads and messages.
 
     python tools/build_knowledge.py
 
@@ -20,7 +20,6 @@ from tunedoctor.messages.file import (
     read_cause,
     reads_of,
     rows_of,
-    words_of,
 )
 from tunedoctor.messages.match import MessageRow, with_anchors
 
@@ -29,7 +28,6 @@ TABLES = ROOT / "src" / "tunedoctor" / "tables"
 _LEGENDS = {
     "causes": "Causes as checks/NAME.toml tell of them, by id",
     "pages": "Their manual pages; a check never reads them",
-    "words": "Words of findings; {slots} are filled in",
     "reads": "What checks take out of texts by regular expressions",
     "messages": "What errors say: cause, part, certain, text with slots, its key (longest literal), a word of the key",
 }
@@ -68,13 +66,11 @@ def tables(held: dict[str, CauseFile]) -> dict[str, bytes]:
     }
     pages = {id_: page_of(file) for id_, file in held.items()}
     coded = {id_: file for id_, file in held.items() if file.coded}
-    words = {key: row for id_, file in coded.items() for key, row in words_of(id_, file).items()}
     reads = {key: row for id_, file in coded.items() for key, row in reads_of(id_, file).items()}
     rows = with_anchors([row for id_, file in held.items() for row in rows_of(id_, file)])
     return {
         "causes": _lines("causes", causes),
         "pages": _lines("pages", pages),
-        "words": _lines("words", words),
         "reads": _lines("reads", reads),
         "messages": _lines("messages", rows),
     }

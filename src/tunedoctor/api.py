@@ -42,9 +42,9 @@ from tunedoctor.contracts.shipped import (
 )
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.facts.target import DECLARED
+from tunedoctor.messages.check_facts import CheckFacts as Facts
+from tunedoctor.messages.check_facts import expression, expressions
 from tunedoctor.messages.match import heard
-from tunedoctor.messages.words import Case as Facts
-from tunedoctor.messages.words import expression, expressions
 from tunedoctor.model.findings import (
     Cure,
     Finding,

@@ -14,7 +14,7 @@ from tunedoctor.contracts.requirements import marker_environment, requirements
 from tunedoctor.contracts.shipped import contract_cure, contract_problems, lacking
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Distribution, Errors, ErrorText, Frame, Interpreter, Packages
-from tunedoctor.messages.words import Case
+from tunedoctor.messages.check_facts import CheckFacts
 from tunedoctor.model.findings import Finding
 from tunedoctor.model.snapshot import Snapshot, call
 from tunedoctor.model.versions import within
@@ -37,7 +37,7 @@ def find(versions: dict[str, str]) -> Finding | None:
     facts = Snapshot.of(
         [Packages(distributions=held), Interpreter(executable="python", version="3.12.1")]
     )
-    told = call(check.run, facts, facts=Case(facts, check.id))
+    told = call(check.run, facts, facts=CheckFacts(facts, check.id))
     assert told is None or isinstance(told, Finding), told
     return told
 

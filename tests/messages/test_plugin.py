@@ -59,7 +59,7 @@ def test_it_runs_only_where_it_is_named(site):
         ),
     ],
 )
-def test_words_messages_and_expressions_of_a_plugin_count(site, text, parts):
+def test_messages_and_expressions_of_a_plugin_count(site, text, parts):
     named = ("triage", "-", "--plugin", "our-cluster")
     told = doctor(*named, stdin=f"OS: Ubuntu 24.04\n{text}\n", PYTHONPATH=str(site)).stdout
     assert [part for part in parts if part not in told] == []
@@ -78,7 +78,7 @@ def test_its_page_shows_what_errors_say(site):
 @pytest.mark.parametrize(
     ("code", "old", "new", "why"),
     [
-        (None, "said_severity", "said_sevority", ["fabric_down.toml: ", "said_sevority"]),
+        (None, "[[message]]\npart", "[[message]]\nprat", ["fabric_down.toml: ", "prat"]),
         (
             None,
             "port (\\d+) of",
@@ -87,15 +87,15 @@ def test_its_page_shows_what_errors_say(site):
         ),
         (
             None,
-            "[words.link]",
-            "[[cure]]\nstep='advice'\ntext='x'\n[words.link]",
+            "[reads.port]",
+            "[[cure]]\nstep='advice'\ntext='x'\n[reads.port]",
             ["fabric_down.toml: ", "cure: its code"],
         ),
         (
             "",
-            "[words.link]",
-            "[[cure]]\nstep='advice'\ntext='x'\n[words.link]",
-            ["fabric_down.toml: ", "words: there is no"],
+            "[reads.port]",
+            "[[cure]]\nstep='advice'\ntext='x'\n[reads.port]",
+            ["fabric_down.toml: ", "reads: there is no"],
         ),
         (None, ":int}", ":number}", ["port_taken.toml: message[0]: text"]),
         ("import nothing_of_that_name\n", "x", "x", ["our-cluster", "nothing_of_that_name"]),

@@ -142,7 +142,6 @@ SOUND = (Path(__file__).parent / "plugin/our_cluster/port_taken.toml").read_text
             "socket has failed to listen on any network address. port: 1",
             "message[0]: not",
         ),
-        ("[[cure]]", "[words.busy]\nmean = 'x'\n[[cure]]", "mean"),
     ],
 )
 def test_what_is_wrong_is_one_line_with_file_and_key(tmp_path, old, new, message):

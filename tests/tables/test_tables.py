@@ -10,7 +10,7 @@ import pytest
 
 from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.registry import all_checks
-from tunedoctor.messages.words import Case
+from tunedoctor.messages.check_facts import CheckFacts
 from tunedoctor.model.snapshot import Snapshot, call
 from tunedoctor.model.versions import specifiers
 from tunedoctor.refresh.update import write
@@ -61,7 +61,7 @@ def found(id_: str, gfx: str, override: str = "") -> Any:
     env = kinds.Environment(variables={"HSA_OVERRIDE_GFX_VERSION": override} if override else {})
     gpus = kinds.AmdGpus(gpus=(kinds.AmdGpu(index=0, gfx=gfx, name="a card"),))
     machine = Snapshot.of([kinds.Host(os="linux", name="Ubuntu 24.04"), gpus, build, env])
-    return call(CHECKS[id_].run, machine, facts=Case(machine, id_))
+    return call(CHECKS[id_].run, machine, facts=CheckFacts(machine, id_))
 
 
 @pytest.mark.parametrize("row", OVERRIDES, ids=lambda row: row["gfx"])

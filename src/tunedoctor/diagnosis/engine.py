@@ -6,7 +6,7 @@ import msgspec
 
 from tunedoctor.facts import Absent, Errors, Fact, Knowledge, Runtime, Target, Unknown
 from tunedoctor.facts.target import NO_ENVIRONMENT
-from tunedoctor.messages.words import Case
+from tunedoctor.messages.check_facts import CheckFacts
 from tunedoctor.model.findings import SEVERITIES, Check, Finding, Severity
 from tunedoctor.model.snapshot import NOT_TOLD, Facts, NotRun, Snapshot, call, parameters_of, wants
 from tunedoctor.ranking.weigh import outweighed
@@ -70,7 +70,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
     unknown: dict[str, str] = {}
     for id_, check in by_id.items():
         try:
-            facts = Case(snapshot, id_)
+            facts = CheckFacts(snapshot, id_)
             outcome = call(check.run, snapshot, facts=facts)
         except Exception as error:  # noqa: BLE001  a crash is the result of this check alone
             unknown[id_] = f"the check itself failed: {type(error).__name__}: {error}"[:300]

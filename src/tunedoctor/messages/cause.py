@@ -10,8 +10,8 @@ import msgspec
 from msgspec import structs
 
 from tunedoctor.facts import Errors
+from tunedoctor.messages.check_facts import CheckFacts
 from tunedoctor.messages.match import matches
-from tunedoctor.messages.words import Case
 from tunedoctor.model import findings
 from tunedoctor.tables.load import table
 
@@ -66,7 +66,7 @@ def page_of(check: findings.Check) -> str:
 def check_of(id_: str, cause: Cause, origin: str) -> findings.Check:
     """Return a cause without code as a check, whose findings are certain rows that match an error."""
 
-    def run(errors: Errors, facts: Case) -> findings.Finding | None:
+    def run(errors: Errors, facts: CheckFacts) -> findings.Finding | None:
         line = next((m.line for m in matches(errors) if m.cause == id_ and m.certain), "")
         if not line:
             return None

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import structs
@@ -18,7 +18,6 @@ from tunedoctor.messages.match import (
     key_of,
     with_anchors,
 )
-from tunedoctor.messages.words import Words
 from tunedoctor.model.findings import Check
 from tunedoctor.system.reading import read_regular, toml
 from tunedoctor.tables.load import table
@@ -58,13 +57,11 @@ class ReadPatterns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CauseFile(Cause, frozen=True, forbid_unknown_fields=True):
-    """A cause's file: the cause, its manual page, its error messages, and the texts and expressions of its code."""
+    """A cause's file: the cause, its manual page, its error messages, and the expressions of its code."""
 
     page: str = ""
     seen: tuple[str, ...] = ()
     """What its page shows as seen, beside examples of messages: texts that other causes share."""
-    words: dict[str, Any] = {}
-    """Parts of a finding, and more under the names of parts."""
     reads: dict[str, ReadPatterns] = {}
     message: tuple[Message, ...] = ()
 
@@ -77,7 +74,6 @@ def read_cause(file: Path, *, coded: bool) -> CauseFile:
     """
     try:
         cause_file = msgspec.convert(toml(read_regular(file, LARGEST).decode()), CauseFile)
-        msgspec.convert(words_of("", cause_file), dict[str, Words])
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error).replace("$.", "")
     else:
@@ -87,7 +83,7 @@ def read_cause(file: Path, *, coded: bool) -> CauseFile:
 
 
 def _faults(cause: CauseFile, *, coded: bool) -> Iterator[str]:
-    needed, useless = (_NEEDED, ("cure",)) if coded else (_OF_BARE, ("words", "reads"))
+    needed, useless = (_NEEDED, ("cure",)) if coded else (_OF_BARE, ("reads",))
     yield from (f"{key}: there is none" for key in needed if not getattr(cause, key))
     if cause.group not in GROUPS:
         yield f"group: {cause.group!r} is not one of {', '.join(GROUPS)}"
@@ -115,16 +111,6 @@ def rows_of(id_: str, cause: CauseFile) -> list[MessageRow]:
         for m in cause.message
         for proves in [m.certain and not cause.coded]
     ]
-
-
-def words_of(id_: str, cause: CauseFile) -> dict[str, dict[str, Any]]:
-    """Return words by their keys: "id", "id/part", "id:case"."""
-    whole = {key: value for key, value in cause.words.items() if not isinstance(value, dict)}
-    parts = {key: value for key, value in cause.words.items() if isinstance(value, dict)}
-    return {
-        id_: whole,
-        **{f"{id_}{'' if key[0] == ':' else '/'}{key}": v for key, v in parts.items()},
-    }
 
 
 def reads_of(id_: str, cause: CauseFile) -> dict[str, list[str]]:
@@ -169,7 +155,6 @@ def checks_of(files: Sequence[Path], coded: Sequence[Check]) -> list[Check]:
         cause = read_cause(file, coded=id_ in by_id)
         check = told_by(cause, by_id.get(id_) or check_of(id_, cause, str(file)))
         checks_by_id[id_] = structs.replace(check, page=page_of(cause))
-        table("words")["rows"].update(words_of(id_, cause))
         table("reads")["rows"].update(reads_of(id_, cause))
         add(with_anchors(rows_of(id_, cause)))
     return [*(checks_by_id.pop(check.id, check) for check in coded), *checks_by_id.values()]

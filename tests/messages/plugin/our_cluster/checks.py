@@ -1,10 +1,10 @@
-"""A plug-in of somebody else: checks with their words in a file, and one that is all in code.
+"""A plug-in of somebody else: a check with its title and messages in a file, and one that is all in code.
 
 What it means
     The mount of the cluster came after the job.
 """
 
-from tunedoctor.api import Facts, Finding, Host, check, tell
+from tunedoctor.api import Facts, Finding, Host, advise, check, tell
 
 print("the plug-in ran")  # noqa: T201
 
@@ -13,8 +13,18 @@ print("the plug-in ran")  # noqa: T201
 def fabric_down(facts: Facts) -> Finding | None:
     """Tell of the port or the link that an error names."""
     if port := facts.matched("/port"):
-        return facts.worded("/port:known", said=port[0], port=port[1])
-    return facts.if_heard("/link")
+        return Finding(
+            found=f"port {port[1]} is down", cure=tell(f"ourctl port up {port[1]}"), said=port[0]
+        )
+    if error := facts.heard("/link"):
+        return Finding(
+            severity="error",
+            found=f"{error}, on {facts.host.name}",
+            cure=advise("Call the people of the cluster"),
+            cure_note="ours to run",
+            said=error,
+        )
+    return None
 
 
 @check("mount-late", "The mount is late")
