@@ -1,7 +1,7 @@
 """Damage that an import dies of and that pip does not see: named with its cause, and not before it was done.
 
-`doctor check` knows what a deep look found, for as long as nothing changed and the memory is the user's own. A row of
-damage.jsonl has files, "site" the environment's folder of packages, packages, and what is found, if anything.
+`doctor check` knows what a deep look found, for as long as nothing changed and the memory is the user's own.
+Files of a case lie below the folder of the test, in which "site" is the environment's folder of packages.
 """
 
 import json
@@ -12,12 +12,9 @@ from typing import Any
 
 import pytest
 from planting import plant
-from rows import rows
 from typed import inside as doctor
 
 from contracts.made import install
-
-ROWS = rows("contracts/damage.jsonl")
 
 
 @pytest.fixture
@@ -85,16 +82,116 @@ def test_a_memory_that_others_write_is_not_believed(tmp_path):
         heal()
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
-def test_damage_is_named_with_its_cure(site, tmp_path, row):
+@pytest.mark.parametrize(
+    ("packages", "files", "check", "found", "cure"),
+    [
+        pytest.param(
+            [],
+            {"site/transformers/__init__.py": "\x00\x00\x00\x00\x00\x00\x00\x00\x00"},
+            "broken-install",
+            "transformers/__init__.py is not the file that transformers installed (SyntaxError",
+            "install --force-reinstall --no-deps transformers==99.0",
+            id="zeros after a crash",
+        ),
+        pytest.param(
+            [],
+            {"site/transformers/__init__.py": "Here = 1\n<<<<<<< HEAD\n"},
+            "broken-install",
+            "transformers/__init__.py is not the file that transformers installed (SyntaxError",
+            "install --force-reinstall --no-deps transformers==99.0",
+            id="a conflict of git",
+        ),
+        pytest.param(
+            [
+                ["site", "helper", {"helper/__init__.py": "import pkg_resources\n"}, "1.5"],
+                ["site", "setuptools", {"setuptools/__init__.py": ""}, "84.2.1"],
+            ],
+            {"site/transformers/__init__.py": "import helper\nHere = Gone = 1\n"},
+            "import-contract-clash",
+            "helper 1.5 imports pkg_resources, which setuptools 84.2.1 does not have",
+            'install "setuptools<82"',
+            id="a module that was given up",
+        ),
+        pytest.param(
+            [
+                [
+                    "apart/site-packages",
+                    "transformers",
+                    {"transformers/__init__.py": "import nothing\n"},
+                    "4.0",
+                ]
+            ],
+            {"site/zz.pth": "import sys; sys.path.insert(0, '@root/apart/site-packages')\n"},
+            "local-file-shadowing",
+            "is imported in place of transformers 99.0",
+            "zz.pth.off",
+            id="an old copy first",
+        ),
+        pytest.param(
+            [
+                ["site", "pydantic", {"pydantic.py": ""}, "2.14.4", "pydantic-core==2.50.5"],
+                ["site", "pydantic-core", {"pydantic_core.py": ""}, "2.41.5"],
+            ],
+            {},
+            "library-version-clash",
+            "pydantic 2.14.4 requires pydantic-core==2.50.5, but pydantic-core 2.41.5 is installed",
+            "install pydantic-core==2.50.5",
+            id="half of an upgrade",
+        ),
+        pytest.param(
+            [["site", "tqdm", {}, "4.70.1"]],
+            {
+                "site/tqdm-4.70.1.dist-info/direct_url.json": '{"url": "file://@root/apart/clone", "dir_info": {"editable": true}}'
+            },
+            "broken-install",
+            "the folder of its editable install, no longer exists",
+            "install --force-reinstall --no-deps tqdm",
+            id="a clone that is gone",
+        ),
+    ],
+)
+def test_damage_is_named_with_its_cure(packages, files, check, found, cure, site, tmp_path):
     assert site.is_dir()
-    for folder, *package in row.get("packages", ()):
+    for folder, *package in packages:
         install(tmp_path / folder, *package)
-    plant(tmp_path, row.get("files", {}))
-    told = report(tmp_path, "--deep")
-    if "id" not in row:
-        assert told.keys().isdisjoint(one.get("id") for one in ROWS)
-        return
-    assert row["found"] in told[row["id"]]["found"]
+    plant(tmp_path, files)
+    finding = report(tmp_path, "--deep")[check]
+    assert found in finding["found"]
     # these environments are without pip
-    assert row["cure"] in re.sub(r" --python \S+", "", told[row["id"]]["cure"]["command"])
+    assert cure in re.sub(r" --python \S+", "", finding["cure"]["command"])
+
+
+def test_what_is_done_right_is_no_damage(site, tmp_path):
+    """A copy behind the site folder, the exact part, and a clone that is there."""
+    assert site.is_dir()
+    for folder, *package in [
+        [
+            "site",
+            "helper",
+            {"helper/__init__.py": "try:\n    import pkg_resources\nexcept ImportError: pass\n"},
+            "1.0",
+        ],
+        ["site", "setuptools", {"setuptools/__init__.py": ""}, "84.2.1"],
+        ["apart", "transformers", {"transformers/__init__.py": ""}, "4.0"],
+        ["site", "pydantic", {"pydantic.py": ""}, "2.14.4", "pydantic-core==2.50.5"],
+        ["site", "pydantic-core", {"pydantic_core.py": ""}, "2.50.5"],
+        ["site", "tqdm", {}, "4.70.1"],
+    ]:
+        install(tmp_path / folder, *package)
+    plant(
+        tmp_path,
+        {
+            "site/trl/__init__.py": "",
+            "site/transformers/__init__.py": "import helper\n",
+            "site/zz.pth": "@root/apart\n",
+            "apart/clone": None,
+            "site/tqdm-4.70.1.dist-info/direct_url.json": '{"url": "file://@root/apart/clone", "dir_info": {"editable": true}}',
+        },
+    )
+    damage = {
+        "broken-install",
+        "import-contract-clash",
+        "library-version-clash",
+        "local-file-shadowing",
+    }
+    assert report(tmp_path, "--deep").keys().isdisjoint(damage)

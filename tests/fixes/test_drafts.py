@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -11,8 +10,6 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from museum import altered, diagnosis_of, names, snapshot_of
 from packaging.specifiers import SpecifierSet
-from rows import holds, rows
-from rows import told as data_of
 
 from tunedoctor import api
 from tunedoctor import facts as kinds
@@ -33,17 +30,171 @@ def made(snapshot: Snapshot, fixes: tuple[plans.Fix, ...] = FIXES) -> dict[str, 
     return {one.id: one for one in found}
 
 
-@pytest.mark.parametrize("row", rows("fixes/drafts.jsonl"), ids=lambda row: row["machine"])
-def test_what_is_done_about_a_finding(row):
-    """A row: machine, finding, and what is done, or who is told."""
-    one = made(snapshot_of(row["machine"]))[row["finding"]]
+def changes_for(machine: str, finding: str) -> tuple[plans.Step, ...]:
+    """Return the steps by which doctor itself fixes a finding of a recorded machine."""
+    one = made(snapshot_of(machine))[finding]
     assert one.draft.reason
-    assert one.changes is ("does" in row)
-    if one.changes:
-        assert holds(data_of(one.draft.steps, Path("/env")), row["does"])
-    else:
-        (step,) = one.draft.steps
-        assert (step.command, step.who) == (one.found.finding.cure.command, row["told"])
+    assert one.changes
+    return one.draft.steps
+
+
+@pytest.mark.parametrize(
+    ("machine", "finding", "requirements"),
+    [
+        ("driver-550-with-cu130", "driver-too-old", ("torch==2.9.1+cu128",)),
+        ("driver-470-v100-cu126", "driver-too-old", ("torch==2.7.1+cu118",)),
+        ("cpu-wheel-with-rtx4090", "torch-cpu-only", ("torch==2.9.1+cu128",)),
+        ("rx7900xtx-with-cuda-build", "torch-cpu-only", ("torch==2.9.1+rocm6.4",)),
+        ("rtx5090-with-cu124", "gpu-too-new-for-torch", ("torch==2.7.1+cu128",)),
+        ("p100-with-cu128", "gpu-too-old-for-torch", ("torch==2.9.1+cu126",)),
+        ("torch-in-another-interpreter", "torch-missing", ("torch==2.14.1+cu126", "torchvision")),
+        ("glibc-2.26", "glibc-too-old", ("torch==2.6.0",)),
+        ("macos-13-with-torch-2.9", "macos-too-old", ("torch==2.8.0",)),
+        ("torch-1.13-of-its-time", "torch-old", ("torch==2.14.1+cu126",)),
+        ("transformers-5-with-torch-2.3", "torch-too-old-for-library", ("torch==2.4.1+cu121",)),
+        ("peft-0.17-with-transformers-5", "library-version-clash", ("peft>=0.18.0",)),
+        ("tqdm-uninstalled", "missing-dependency", ("tqdm>=4.27",)),
+        ("numpy-2-under-torch-2.2", "numpy-abi", ("numpy<2",)),
+        ("numpy-2-beside-a-stranger", "numpy-abi", ("gensim>4.3.2",)),
+        (
+            "bitsandbytes-without-cuda-130",
+            "quantisation-library-mismatch",
+            ("bitsandbytes>=0.50.0",),
+        ),
+        ("deepspeed-import-fails", "library-import-fails", ("deepspeed",)),
+        ("libcudart-12-under-cuda-13", "cuda-library-missing", ("xformers",)),
+        ("safetensors-asks-for-a-name-that-went", "library-import-fails", ("safetensors>0.8.0",)),
+    ],
+)
+def test_a_fix_asks_for_versions(machine, finding, requirements):
+    (step,) = changes_for(machine, finding)
+    assert step.requirements == requirements
+
+
+@pytest.mark.parametrize(
+    ("machine", "finding", "pin", "reinstall"),
+    [
+        ("cudnn-wheel-missing", "cuda-library-missing", "nvidia-cudnn-cu12==9.10.2.21", ()),
+        (
+            "torchvision-cpu-beside-cuda",
+            "torch-companion-mismatch",
+            "torchvision==0.24.1+cu126",
+            ("torchvision",),
+        ),
+        ("transformers-files-missing", "broken-install", "transformers==5.13.1", ("transformers",)),
+        ("datasets-import-fails", "library-import-fails", "datasets==5.0.1", ("datasets",)),
+        ("peft-ends-the-trainer", "library-import-fails", "peft==0.21.2", ("peft",)),
+        ("torch-crashes", "torch-import-crash", "torch==2.9.1+cu126", ("torch",)),
+        ("built-for-another-python", "broken-install", "numpy==2.2.6", ("numpy",)),
+    ],
+)
+def test_a_fix_installs_one_version(machine, finding, pin, reinstall):
+    (step,) = changes_for(machine, finding)
+    assert [one.requirement for one in step.pins] == [pin]
+    assert step.reinstall == reinstall
+
+
+@pytest.mark.parametrize(
+    ("machine", "finding", "name", "value", "where"),
+    [
+        (
+            "bnb-variable-empty",
+            "quantisation-library-mismatch",
+            "BNB_CUDA_VERSION",
+            None,
+            "activate",
+        ),
+        ("user-site-wins", "user-site-shadowing", "PYTHONNOUSERSITE", "1", "conda"),
+        ("pythonpath-hides-a-newer", "local-file-shadowing", "PYTHONPATH", None, "activate"),
+        (
+            "rx6600xt-wrong-override",
+            "rocm-override-wrong",
+            "HSA_OVERRIDE_GFX_VERSION",
+            "10.3.0",
+            "activate",
+        ),
+        (
+            "rx7800xt-needless-override",
+            "rocm-override-wrong",
+            "HSA_OVERRIDE_GFX_VERSION",
+            None,
+            "activate",
+        ),
+        ("foreign-cudnn-in-front", "library-path-shadowing", "LD_LIBRARY_PATH", None, "activate"),
+        (
+            "visible-devices-empty",
+            "visible-devices-wrong",
+            "CUDA_VISIBLE_DEVICES",
+            None,
+            "activate",
+        ),
+        ("hub-cache-of-root", "hub-cache-permission", "HF_HOME", "/tmp/hf", "activate"),
+        (
+            "torch-backend-half-removed",
+            "torch-import-crash",
+            "TORCH_DEVICE_BACKEND_AUTOLOAD",
+            "0",
+            "activate",
+        ),
+        ("pythonpath-of-another-python", "local-file-shadowing", "PYTHONPATH", None, "activate"),
+    ],
+)
+def test_a_fix_sets_a_variable(machine, finding, name, value, where):
+    (step,) = changes_for(machine, finding)
+    assert isinstance(step, plans.SetEnv)
+    assert (step.name, step.value, step.where) == (name, value, where)
+
+
+def test_a_companion_of_another_torch_is_removed():
+    (step,) = changes_for("xformers-of-another-torch", "torch-companion-mismatch")
+    assert step == plans.Remove(names=("xformers",))
+
+
+def test_one_of_two_cuda_majors_is_removed_and_the_other_reinstalled():
+    remove, install = changes_for("two-nccl-majors", "mixed-cuda-wheels")
+    assert remove == plans.Remove(names=("nvidia-nccl-cu13",))
+    assert [one.requirement for one in install.pins] == ["nvidia-nccl-cu12==2.27.5"]
+    assert install.reinstall == ("nvidia-nccl-cu12",)
+
+
+def test_a_package_of_two_versions_is_reinstalled_without_the_old_metadata():
+    delete, install = changes_for("numpy-doubled", "broken-install")
+    assert delete.path == "lib/python3.12/site-packages/numpy-1.26.4.dist-info"
+    assert [one.requirement for one in install.pins] == ["numpy==2.2.6"]
+    assert install.reinstall == ("numpy",)
+
+
+def test_leftovers_of_pip_are_deleted():
+    site = "lib/python3.12/site-packages"
+    steps = changes_for("torch-leftover", "broken-install")
+    assert [step.path for step in steps] == [f"{site}/~orch", f"{site}/~orch-2.8.0.dist-info"]
+
+
+@pytest.mark.parametrize(
+    ("machine", "finding", "who"),
+    [
+        ("driver-secure-boot", "driver-missing", "reboot"),
+        ("driver-not-installed", "driver-missing", "reboot"),
+        ("nvml-version-mismatch", "driver-library-mismatch", "reboot"),
+        ("docker-without-gpus-flag", "container-gpu-not-passed", "user"),
+        ("rocm-not-in-render-group", "rocm-device-permission", "root"),
+        ("windows-commit-limit", "pagefile-too-small", "root"),
+        ("no-c-compiler", "compiler-missing", "root"),
+        ("docker-shm-64m", "shm-too-small", "user"),
+        ("folder-called-torch", "local-file-shadowing", "user"),
+        ("flash-attn-undefined-symbol", "extension-abi-mismatch", "user"),
+        ("disk-cache-full", "disk-full", "user"),
+        ("mig-not-pinned", "mig-misconfigured", "user"),
+        ("python-3.16-bare", "python-unsupported", "user"),
+        ("gpu-off-the-bus", "gpu-faulty", "root"),
+    ],
+)
+def test_what_doctor_cannot_change_is_a_manual_step(machine, finding, who):
+    one = made(snapshot_of(machine))[finding]
+    assert one.draft.reason
+    assert not one.changes
+    (step,) = one.draft.steps
+    assert (step.command, step.who) == (one.found.finding.cure.command, who)
 
 
 def test_every_cause_of_every_machine_is_treated():
