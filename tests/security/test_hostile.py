@@ -1,11 +1,4 @@
-"""Folders of somebody else's: no command runs their code, waits, floods, acts on a terminal or fails by itself.
-
-A row has `files` (see tests/planting.py), on top of those of the folder that it is `in`, `many` empty ones, fields of a
-`config` that differ from a good one, and `tools` on PATH with what they print; `each` is a row for each thing that
-"@each" stands for. A step is what is typed: `argv`, `env`, `cwd`; the exit `code` (one or several), words in `out` and
-in `err`, in neither (`not`), how often at `most`, `json` of the output, or the one `line` of a refusal. The interpreter
-of "theirs" leaves "started" when it is started, which is seen where the doctor says so (`starts`).
-"""
+"""Folders of somebody else's: no command runs their code, waits, floods, acts on a terminal or fails by itself."""
 
 import json
 import os
@@ -18,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from planting import plant
-from rows import holds, rows
+from planting import Copy, Link, plant
+from rows import holds
+from security.hostile_folders import HOSTILE, Hostile, Step
 from typed import doctor, soon
 from wrong_inputs import TINY
 
@@ -31,67 +25,86 @@ PLACES = {"@real": str(REAL), "@bin": str(REAL.parent), "@own": sys.prefix,
 CPU = 9
 """Seconds of a command and its children; a check takes a thirtieth of that, and neighbours slow it."""
 GOOD = {key: one for key, one in TINY.items() if key != "tie_word_embeddings"} | {"vocab_size": 99}
-EVERY = rows("security/hostile.jsonl")
-FOLDERS = {row["folder"]: row["files"] for row in EVERY if "folder" in row}
 SENSELESS = ("-5", "0", "1e30", '"64"', "[1, 2]", "true", "NaN", "Infinity", "-Infinity", "1.5", "{}", "[]", "[[1]]", "9" * 4000)  # fmt: skip
 
 
-def _every() -> Iterator[dict[str, Any]]:
-    for row in EVERY:
-        for number, each in enumerate(row.get("each", [None]) if "steps" in row else ()):
-            text = json.dumps({**row, "each": None}).replace('"@each"', json.dumps(each))
-            yield {**json.loads(text), "name": f"{row['name']} {number or ''}".strip()}
+def filled(value: Any, places: dict[str, Any]) -> Any:
+    """Return a value with the names of places replaced; "@each" can stand for any value."""
+    if isinstance(value, str):
+        if value in places:
+            return places[value]
+        for name, place in places.items():
+            value = value.replace(name, str(place))
+        return value
+    if isinstance(value, dict):
+        return {filled(key, places): filled(one, places) for key, one in value.items()}
+    if isinstance(value, list):
+        return [filled(one, places) for one in value]
+    if isinstance(value, (Link, Copy)):
+        return type(value)(*(filled(one, places) for one in vars(value).values()))
+    return value
+
+
+def senseless_configurations() -> Iterator[Hostile]:
+    """Yield a model for each number of its configuration that cannot be."""
     for key, usual in list(GOOD.items())[1:]:
         for value in SENSELESS if key == "hidden_size" else SENSELESS[:4]:
             text = json.dumps(GOOD).replace(f'"{key}": {usual}', f'"{key}": {value}')
             line = [f"config.json: {key} is ", "; expected "]
-            steps = [{"argv": ["fit", ".", "--vram", "24"], "line": line}]
-            yield {"name": f"{key}: {value[:9]}", "files": {"config.json": text}, "steps": steps}
+            steps = [Step(["fit", ".", "--vram", "24"], line=line)]
+            yield Hostile(f"{key}: {value[:9]}", steps, files={"config.json": text})
 
 
-@pytest.mark.parametrize("row", list(_every()), ids=lambda row: row["name"])
-def test_a_hostile_folder(row, tmp_path, monkeypatch, inside):
+CASES = [
+    pytest.param(one, each, id=f"{one.name} {number or ''}".strip())
+    for one in (*HOSTILE, *senseless_configurations())
+    for number, each in enumerate(one.each)
+]
+
+
+@pytest.mark.parametrize(("hostile", "each"), CASES)
+def test_a_hostile_folder(hostile, each, tmp_path, monkeypatch, inside):
     monkeypatch.chdir(tmp_path)
-    files = {**FOLDERS.get(row.get("in", ""), {}), **row.get("files", {})}
-    for name, times in row.get("many", {}).items():
-        files |= {name.replace("#", f"{n:05}"): "" for n in range(times)}
-    if "config" in row:
-        files["config.json"] = json.dumps(GOOD | row["config"])
-    for name, said in row.get("tools", {}).items():
-        files |= {f"said/{name}": said, f"bin/{name}": f"#!/bin/sh\nexec cat @root/said/{name}\n"}
     places = {**PLACES, "@root": str(tmp_path)}
-
-    def named(value):
-        text = json.dumps(value)
-        for name, place in places.items():
-            text = text.replace(name, place)
-        return json.loads(text)
-
-    plant(tmp_path, named(files))
-    for step in map(named, row["steps"]):
+    if len(hostile.each) > 1:
+        places["@each"] = filled(each, places)
+    files = {**hostile.folder, **hostile.files}
+    for name, times in hostile.many.items():
+        files |= {name.replace("#", f"{n:05}"): "" for n in range(times)}
+    if hostile.config is not None:
+        files["config.json"] = json.dumps(GOOD | hostile.config)
+    for name, printed in hostile.tools.items():
+        files |= {
+            f"said/{name}": printed,
+            f"bin/{name}": f"#!/bin/sh\nexec cat @root/said/{name}\n",
+        }
+    plant(tmp_path, filled(files, places))
+    for step in hostile.steps:
+        argv, env = filled(step.argv, places), filled(step.env, places)
         before = os.times()
         # what is run has the streams of the process
-        start = doctor if step["argv"][0] == "run" else inside
-        ended = start(*step["argv"], cwd=tmp_path / step.get("cwd", ""), **step.get("env", {}))
+        start = doctor if argv[0] == "run" else inside
+        ended = start(*argv, cwd=tmp_path / step.cwd, **env)
         used = [now - then for now, then in zip(os.times()[:4], before[:4], strict=True)]
         out, err = ended.stdout, ended.stderr
-        told = f"{step['argv']} {ended.returncode}\n{out}\n{err}"
-        assert sum(used) < CPU, told
+        shown = f"{argv} {ended.returncode}\n{out}\n{err}"
+        assert sum(used) < CPU, shown
         plain = json.dumps(json.loads(out), ensure_ascii=False) if out.startswith("{") else out
-        assert all(c.isprintable() or c == "\n" for c in plain + err), told
-        assert (tmp_path / "started").exists() is step.get("starts", False), told
-        if "line" in step:
-            assert (ended.returncode, out, err.count("\n")) == (2, "", 1), told
-            assert len(err) < 600, told
-        wanted = step.get("code", (0, 1, 2))
-        assert ended.returncode in (wanted if isinstance(wanted, (list, tuple)) else [wanted]), told
-        flat = {"out": " ".join(plain.split()), "err": " ".join(err.split())}
-        flat["line"] = flat["err"]
-        for stream, text in flat.items():
-            assert not [w for w in step.get(stream, []) if w not in text], told
-            assert all(text.count(w) <= most for w, most in step.get("most", {}).items()), told
-        assert not [w for w in step.get("not", []) if w in out + err], told
-        assert holds(json.loads(out) if "json" in step else {}, step.get("json", {})), told
+        assert all(c.isprintable() or c == "\n" for c in plain + err), shown
+        assert (tmp_path / "started").exists() is step.starts, shown
+        words = {"out": filled(step.out, places), "err": filled(step.err, places)}
+        if step.line is not None:
+            assert (ended.returncode, out, err.count("\n")) == (2, "", 1), shown
+            assert len(err) < 600, shown
+            words["err"] += filled(step.line, places)
+        codes = step.code if isinstance(step.code, tuple) else (step.code,)
+        assert ended.returncode in codes, shown
+        for stream, text in (("out", " ".join(plain.split())), ("err", " ".join(err.split()))):
+            assert not [w for w in words[stream] if w not in text], shown
+            assert all(text.count(w) <= most for w, most in step.most.items()), shown
+        assert not [w for w in filled(step.absent, places) if w in out + err], shown
+        if step.report is not None:
+            assert holds(json.loads(out), filled(step.report, places)), shown
 
 
 def test_the_attacks_are_real(tmp_path):
