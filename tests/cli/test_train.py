@@ -7,7 +7,7 @@ import tomllib
 import pytest
 from torch_target import WHY_NOT, torch_target
 from typed import inside as doctor
-from wrong_inputs import ROWS, hub, targets, tried
+from wrong_inputs import WRONG_INPUTS, hub, targets, tried
 
 from tunedoctor.core.init import HEADLINE, choose, starter
 from tunedoctor.core.scripts import trainer_source
@@ -67,9 +67,9 @@ def place(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
-def test_wrong_input_is_told(row, tmp_path, place, server):
-    told = tried(row, tmp_path, place, server.url)
-    assert (told.code, told.imported) == (row.get("code", 2), False), told.err
-    assert not [word for word in row["says"] if word not in told.err], told.err
+@pytest.mark.parametrize("wrong", WRONG_INPUTS, ids=lambda wrong: wrong.name)
+def test_a_wrong_input_is_refused_before_torch_is_imported(wrong, tmp_path, place, server):
+    told = tried(wrong, tmp_path, place, server.url)
+    assert (told.code, told.imported) == (wrong.code, False), told.err
+    assert not [word for word in wrong.message if word not in told.err], told.err
     assert told.cpu < 3, "a second, and room for what neighbours do to it"
