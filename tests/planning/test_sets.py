@@ -3,6 +3,7 @@
 import json
 import sys
 import tomllib
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from libraries.environment import packages
 from libraries.fixtures import resolve
 from museum import snapshot_of
 from recorded.answers import Answers
-from rows import holds, rows
+from rows import holds
 from typed import ran
 
 from planning.fakes import ask
@@ -41,28 +42,346 @@ ADA = Machine(
 ASK = Answers(resolve, lambda install, *_: install, lacking="who has what")
 
 
-@pytest.mark.parametrize("row", rows("planning/sets.jsonl"), ids=lambda row: row["name"])
-def test_a_set(row, index):
-    """A row: the words of `doctor set`, a `machine` if not a 4090, what is `there` with its `torch`; the `answer` holds
-    what changes in `moved`, versions in `held`, and of all that tells why some words."""
-    python = Interpreter(executable="/env/bin/python", version="3.12.7")
-    facts = Snapshot({}).having(Target(asked="/env", chosen_by="--target"))
-    if "there" in row:
-        there = packages(*row["there"])
-        outside = [msgspec.convert(one, Distribution) for one in row.get("outside", ())]
-        there = Packages(distributions=(*there.distributions, *outside))
-        facts = facts.having(there, python, msgspec.convert(row["torch"], TorchBuild))
-    machine = msgspec.convert(row["machine"], Machine) if "machine" in row else ADA
-    answer = find_package_set(
-        SetTarget(machine, ASK, facts, whole=True), parse_requests(row["words"])
-    )[0]
-    told, wanted = json.loads(msgspec.json.encode(answer)), row["answer"]
-    assert holds(told, {k: v for k, v in wanted.items() if k not in ("moved", "held")}), told
+INSTALLED = [
+    "torch==2.14.1+cu130",
+    "filelock==3.20.0",
+    "numpy==2.2.6",
+    "safetensors==0.8.0",
+    "nvidia-nccl-cu13==2.30.7",
+    "accelerate==1.13.0",
+    "transformers==5.13.1",
+    "tokenizers==0.22.2",
+    "huggingface-hub==1.33.0",
+]
+CUDA_130 = TorchBuild(version="2.14.1+cu130", cuda="13.0", accelerator="cuda", variant="cu130")
+
+
+def check_answer(answer: PackageSet, wanted: dict[str, Any]) -> None:
+    """Compare a set: what changes in `moved`, some versions in `held`, and parts of all else."""
+    plain = json.loads(msgspec.json.encode(answer))
+    assert holds(plain, {k: v for k, v in wanted.items() if k not in ("moved", "held")}), plain
     versions = {one.name: one.version for one in answer.packages}
     moved = {one.name: one.version for one in answer.packages if one.change == "changed"}
-    assert "moved" not in wanted or moved == wanted["moved"], told
+    assert "moved" not in wanted or moved == wanted["moved"], plain
     assert all(versions.get(name) == version for name, version in wanted.get("held", {}).items())
-    assert all(one.why for one in answer.changed) if "there" in row else not firing(versions)
+
+
+@pytest.mark.parametrize(
+    ("requested", "installed", "torch", "outside", "wanted"),
+    [
+        pytest.param(
+            [],
+            INSTALLED,
+            CUDA_130,
+            [],
+            {"verdict": "set", "moved": {}},
+            id="nothing moves where nothing must",
+        ),
+        pytest.param(
+            [],
+            [
+                "torch==2.14.1+cu130",
+                "filelock==3.20.0",
+                "numpy==2.2.6",
+                "safetensors==0.8.0",
+                "nvidia-nccl-cu13==2.30.7",
+                "accelerate==1.13.0",
+                "tokenizers==0.22.2",
+                "huggingface-hub==1.33.0",
+                "transformers==5.25.0.dev0",
+            ],
+            CUDA_130,
+            [],
+            {"verdict": "set", "moved": {"tokenizers": "0.23.3"}},
+            id="a commit stays, and what it needs moves",
+        ),
+        pytest.param(
+            [],
+            [
+                "torch==2.14.1+cu130",
+                "filelock==3.20.0",
+                "numpy==2.2.6",
+                "safetensors==0.8.0",
+                "nvidia-nccl-cu13==2.30.7",
+                "accelerate==1.13.0",
+                "transformers==5.24.0",
+                "tokenizers==0.22.2",
+                "huggingface-hub==1.33.0",
+            ],
+            CUDA_130,
+            [],
+            {"verdict": "set", "moved": {"tokenizers": "0.23.3"}},
+            id="a range that is broken",
+        ),
+        pytest.param(
+            [],
+            [
+                "torch==2.14.1+cu130",
+                "filelock==3.20.0",
+                "numpy==2.2.6",
+                "safetensors==0.8.0",
+                "nvidia-nccl-cu13==2.30.7",
+                "accelerate==1.13.0",
+                "transformers==5.24.0",
+                "tokenizers==0.23.3",
+                "huggingface-hub==1.33.0",
+                "peft==0.17.1",
+            ],
+            CUDA_130,
+            [],
+            {"verdict": "set", "moved": {"peft": "0.21.2"}},
+            id="an undeclared break moves the one, not three",
+        ),
+        pytest.param(
+            [],
+            [
+                "torch==2.14.1+cu130",
+                "filelock==3.20.0",
+                "safetensors==0.8.0",
+                "nvidia-nccl-cu13==2.30.7",
+                "accelerate==1.13.0",
+                "transformers==5.13.1",
+                "tokenizers==0.22.2",
+                "huggingface-hub==1.33.0",
+                "peft==0.19.1",
+                "torchao==0.12.0",
+                "numpy==1.26.4",
+                "pyarrow==26.0.1",
+            ],
+            CUDA_130,
+            [],
+            {"verdict": "set", "moved": {"torchao": "0.18.0", "numpy": "2.4.6"}},
+            id="two breaks at once",
+        ),
+        pytest.param(
+            [],
+            [*INSTALLED, "torchvision==0.28.0+cu130"],
+            CUDA_130,
+            [],
+            {"verdict": "set", "moved": {"torchvision": "0.29.2"}},
+            id="a companion of another torch",
+        ),
+        pytest.param(
+            [],
+            [*INSTALLED, "bitsandbytes==0.46.1"],
+            CUDA_130,
+            [],
+            {"verdict": "set", "moved": {"bitsandbytes": "0.50.2"}},
+            id="no binary for this CUDA",
+        ),
+        pytest.param(
+            [],
+            [
+                "torch==2.14.1+cu130",
+                "filelock==3.20.0",
+                "numpy==2.2.6",
+                "safetensors==0.8.0",
+                "nvidia-nccl-cu13==2.30.7",
+                "accelerate==1.13.0",
+                "transformers==4.57.6",
+                "tokenizers==0.22.2",
+                "huggingface-hub==1.5.0",
+            ],
+            CUDA_130,
+            [],
+            {
+                "verdict": "set",
+                "moved": {"huggingface-hub": "0.36.2"},
+                "commands": {
+                    "pip": ["/env/bin/python -m pip install huggingface-hub==0.36.2 torch==2.14.1"]
+                },
+                "packages": {
+                    "in": "transformers 4.57.6 needs huggingface-hub older than 1.0; huggingface-hub 1.5.0 is installed"
+                },
+            },
+            id="what is required gives way before who requires it",
+        ),
+        pytest.param(
+            ["datasets>=5", "transformers>=5.20"],
+            INSTALLED,
+            CUDA_130,
+            [Distribution(name="webui", version="1.0", requires=("huggingface-hub<2.0",))],
+            {"verdict": "set", "held": {"huggingface-hub": "1.33.0"}},
+            id="who stands outside has a say",
+        ),
+        pytest.param(
+            ["transformers>=5.20"],
+            INSTALLED,
+            CUDA_130,
+            [Distribution(name="webui", version="1.0", requires=("transformers<5.20",))],
+            {"verdict": "none", "why": {"in": "webui 1.0"}},
+            id="who stands outside forbids",
+        ),
+        pytest.param(
+            [],
+            [
+                "torch==2.14.1+cpu",
+                "filelock==3.20.0",
+                "numpy==2.2.6",
+                "safetensors==0.8.0",
+                "nvidia-nccl-cu13==2.30.7",
+                "accelerate==1.13.0",
+                "transformers==5.13.1",
+                "tokenizers==0.22.2",
+                "huggingface-hub==1.33.0",
+            ],
+            TorchBuild(version="2.14.1+cpu", accelerator="cpu", variant="cpu"),
+            [],
+            {
+                "verdict": "set",
+                "torch": {"version": "2.14.1", "variant": "cu130", "kept": False},
+                "moved": {"torch": "2.14.1"},
+                "commands": {"pip": {"in": "torch==2.14.1+cu130"}},
+            },
+            id="a torch that does not work here is changed",
+        ),
+        pytest.param(
+            ["trl"],
+            [*INSTALLED, "flash-attn==2.8.3+cu13torch2.14", "einops==0.8.2"],
+            CUDA_130,
+            [],
+            {"verdict": "set", "moved": {}, "held": {"flash-attn": None, "trl": "1.16.0"}},
+            id="what was built here is left alone",
+        ),
+        pytest.param(
+            ["trl"],
+            [
+                "torch==2.99.0.dev20301101+cu140",
+                "filelock==3.20.0",
+                "numpy==2.2.6",
+                "safetensors==0.8.0",
+                "nvidia-nccl-cu13==2.30.7",
+                "accelerate==1.13.0",
+                "transformers==5.13.1",
+                "tokenizers==0.22.2",
+                "huggingface-hub==1.33.0",
+            ],
+            TorchBuild(
+                version="2.99.0.dev20301101+cu140", cuda="14.0", accelerator="cuda", variant="cu140"
+            ),
+            [],
+            {
+                "verdict": "set",
+                "held": {"torch": "2.99.0.dev20301101"},
+                "moved": {},
+                "commands": {"pip": {"in": "torch==2.99.0.dev20301101"}},
+            },
+            id="a torch newer than the table is kept",
+        ),
+    ],
+)
+def test_a_set_beside_installed_packages(requested, installed, torch, outside, wanted, index):
+    python = Interpreter(executable="/env/bin/python", version="3.12.7")
+    beside = Packages(distributions=(*packages(*installed).distributions, *outside))
+    facts = Snapshot({}).having(Target(asked="/env", chosen_by="--target"), beside, python, torch)
+    target = SetTarget(ADA, ASK, facts, whole=True)
+    answer = find_package_set(target, parse_requests(requested))[0]
+    check_answer(answer, wanted)
+    assert all(one.why for one in answer.changed)
+
+
+@pytest.mark.parametrize(
+    ("requested", "machine", "wanted"),
+    [
+        pytest.param(
+            [],
+            ADA,
+            {
+                "verdict": "set",
+                "torch": {"version": "2.15.0", "variant": "cu132"},
+                "held": {
+                    "torchvision": "0.29.2",
+                    "transformers": "5.24.0",
+                    "bitsandbytes": "0.50.2",
+                    "nvidia-nccl-cu13": None,
+                },
+                "commands": {
+                    "pip": [
+                        {
+                            "in": "torch==2.15.0+cu132 torchvision==0.29.2 --index-url https://download.pytorch.org/whl/cu132"
+                        },
+                        {"in": "transformers==5.24.0"},
+                    ]
+                },
+            },
+            id="the newest around the chosen torch",
+        ),
+        pytest.param(
+            ["numpy<2"],
+            ADA,
+            {"verdict": "set", "held": {"numpy": "1.26.4", "pyarrow": "25.0.1"}},
+            id="a known break that metadata permit is avoided",
+        ),
+        pytest.param(
+            ["unsloth"],
+            ADA,
+            {
+                "verdict": "set",
+                "torch": {"variant": "cu130"},
+                "held": {"torch": "2.14.1", "torchvision": "0.29.1"},
+            },
+            id="a library that caps torch",
+        ),
+        pytest.param(
+            ["unsloth", "torchao<0.12.5"],
+            ADA,
+            {
+                "verdict": "none",
+                "why": {"in": "unsloth-zoo needs torchao 0.13.0 or newer"},
+                "way_out": "leave out unsloth or torchao, or request other versions",
+            },
+            id="no set, and what excludes what",
+        ),
+        pytest.param(
+            ["flash-attn"],
+            ADA,
+            {
+                "verdict": "none",
+                "why": {"in": "flash-attn 2.8.3 has no wheel for this Python and machine"},
+            },
+            id="what has no wheels",
+        ),
+        pytest.param(
+            ["transformers>=5"],
+            Machine(platform="linux", arch="x86_64", python="3.9", glibc="2.28"),
+            {"verdict": "none", "why": {"in": "3.10"}},
+            id="a Python that is too old is named",
+        ),
+        pytest.param(
+            [],
+            Machine(
+                platform="linux",
+                arch="x86_64",
+                python="3.12",
+                glibc="2.39",
+                gpus=(Gpu(name="AMD Radeon VII", vendor="amd", gfx="gfx906"),),
+            ),
+            {
+                "verdict": "set",
+                "torch": {"variant": {"in": "rocm"}},
+                "held": {"bitsandbytes": None},
+                "dropped": {"bitsandbytes": {"in": "gfx906"}},
+            },
+            id="no code for the GPU",
+        ),
+        pytest.param(
+            [],
+            Machine(platform="macos", arch="arm64", python="3.12", macos="15.1"),
+            {
+                "verdict": "set",
+                "held": {"bitsandbytes": None},
+                "dropped": {"bitsandbytes": {"in": "no wheel"}},
+            },
+            id="no wheel for macOS",
+        ),
+    ],
+)
+def test_a_set_for_an_empty_environment(requested, machine, wanted, index):
+    facts = Snapshot({}).having(Target(asked="/env", chosen_by="--target"))
+    target = SetTarget(machine, ASK, facts, whole=True)
+    answer = find_package_set(target, parse_requests(requested))[0]
+    check_answer(answer, wanted)
+    assert not firing({one.name: one.version for one in answer.packages})
 
 
 CHECKS, FIXES = all_checks(), all_fixes()
