@@ -33,7 +33,18 @@ class _Clash(NamedTuple):
     proved: bool = False
 
 
-@api.check("library-version-clash")
+@api.check(
+    "library-version-clash",
+    uses=(
+        api.ImportContracts,
+        api.Environment,
+        api.Errors,
+        api.Host,
+        api.Interpreter,
+        api.Packages,
+        api.TorchBuild,
+    ),
+)
 def library_version_clash(
     facts: api.Facts, packages: api.Packages | api.Unknown | None
 ) -> api.Result:
@@ -272,7 +283,18 @@ COMPILED = frozenset(
 )
 
 
-@api.check("numpy-abi")
+@api.check(
+    "numpy-abi",
+    uses=(
+        api.Environment,
+        api.Errors,
+        api.Host,
+        api.Interpreter,
+        api.Packages,
+        api.Runtime,
+        api.TorchBuild,
+    ),
+)
 def numpy_abi(facts: api.Facts) -> api.Finding | None:
     """Use known pairs and an old torch first, then upper bounds that the stack declares, then errors."""
     pairs = [pair for pair in api.pairs_of("numpy-abi", facts) if pair.row.id != "numpy-2-abi-any"]
@@ -379,7 +401,10 @@ def _numpy_too_new(
     )
 
 
-@api.check("quantisation-library-mismatch")
+@api.check(
+    "quantisation-library-mismatch",
+    uses=(api.Environment, api.Errors, api.Host, api.Interpreter, api.Packages, api.TorchBuild),
+)
 def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
     """Use known pairs, then the binary for the build's CUDA, then errors."""
     if pairs := api.pairs_of("quantisation-library-mismatch", facts):

@@ -19,7 +19,18 @@ OR_WHEEL = "or install a prebuilt wheel of the extension"
 BUILD_FAILS = "extensions that are compiled on this machine fail to build; torch itself works"
 
 
-@api.check("compiler-missing")
+@api.check(
+    "compiler-missing",
+    uses=(
+        api.AmdGpus,
+        api.Compilers,
+        api.Environment,
+        api.Errors,
+        api.Host,
+        api.NvidiaGpus,
+        api.Packages,
+    ),
+)
 def compiler_missing(facts: api.Facts) -> api.Finding | None:
     """Use an error first; otherwise find Triton and a GPU without a compiler on Linux."""
     error = facts.heard()
@@ -125,7 +136,7 @@ def _windows(facts: api.Facts, error_text: str) -> bool:
     )
 
 
-@api.check("toolkit-build-mismatch")
+@api.check("toolkit-build-mismatch", uses=(api.Compilers, api.Errors, api.Packages, api.TorchBuild))
 def toolkit_build_mismatch(facts: api.Facts) -> api.Finding | None:
     """Use an error first; versions alone are a note, and only with DeepSpeed installed."""
     if refused := _nvcc_refuses(facts):
@@ -231,7 +242,7 @@ DISTRIBUTIONS["selective_scan"] = "mamba-ssm"
 REBUILD = ("--no-build-isolation", "--no-cache-dir", "--force-reinstall", "--no-deps")
 
 
-@api.check("extension-abi-mismatch")
+@api.check("extension-abi-mismatch", uses=(api.Errors, api.Packages, api.TorchBuild))
 def extension_abi_mismatch(facts: api.Facts) -> api.Finding | None:
     """Read the missing symbol; without an error, compare the label of flash-attn."""
     for error in facts.errors.errors:

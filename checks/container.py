@@ -24,7 +24,22 @@ GIVE_AMD = {
 }
 
 
-@api.check("container-gpu-not-passed")
+@api.check(
+    "container-gpu-not-passed",
+    uses=(
+        api.AmdGpus,
+        api.Container,
+        api.Environment,
+        api.Errors,
+        api.NvidiaGpus,
+        api.NvidiaAnswer,
+        api.NvidiaModule,
+        api.PciBus,
+        api.RocmStack,
+        api.Runtime,
+        api.TorchBuild,
+    ),
+)
 def container_gpu_not_passed(facts: api.Facts) -> api.Finding | None:
     """Compare the host's GPUs with the container's device files; with a CPU build it is a note."""
     if not facts.container:
@@ -291,7 +306,7 @@ DNF = ("fedora", "rhel", "rocky", "almalinux", "ol", "centos", "amzn")
 WRITE_CDI = "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
 
 
-@api.check("container-toolkit-missing")
+@api.check("container-toolkit-missing", uses=(api.Container, api.Errors, api.Host))
 def container_toolkit_missing(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Result:
     """Decide only by an error of the container engine."""
     if error := facts.heard("/cdi"):

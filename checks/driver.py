@@ -3,7 +3,7 @@ from tunedoctor import api
 REBOOT = api.tell("sudo reboot", "reboot")
 
 
-@api.check("driver-hung")
+@api.check("driver-hung", uses=(api.Container, api.Errors, api.NvidiaAnswer))
 def driver_hung(facts: api.Facts) -> api.Finding | None:
     """Report NVML or nvidia-smi hanging; otherwise an error text that says so."""
     answer = facts.nvidia_answer
@@ -36,7 +36,10 @@ def _on_host(facts: api.Facts) -> str:
     return "on the host of this container: " if facts.container else ""
 
 
-@api.check("driver-library-mismatch")
+@api.check(
+    "driver-library-mismatch",
+    uses=(api.Container, api.Errors, api.Host, api.NvidiaAnswer, api.NvidiaDriver),
+)
 def driver_library_mismatch(facts: api.Facts) -> api.Finding | None:
     """Decide by NVML's error 18 or CUDA's 803; by two versions alone unless NVML works."""
     answer, driver = facts.nvidia_answer, facts.nvidia_driver
@@ -99,7 +102,22 @@ ON_BUS, MODULE, MODULES = "/sys/bus/pci/devices", "/sys/module/nvidia", "/lib/mo
 DRACUT = ("fedora", "rhel", "almalinux", "rocky", "ol", "centos", "amzn")
 
 
-@api.check("driver-missing")
+@api.check(
+    "driver-missing",
+    uses=(
+        api.AmdGpus,
+        api.Container,
+        api.Errors,
+        api.Host,
+        api.NvidiaGpus,
+        api.NvidiaAnswer,
+        api.NvidiaDriver,
+        api.NvidiaModule,
+        api.PciBus,
+        api.Runtime,
+        api.TorchBuild,
+    ),
+)
 def driver_missing(facts: api.Facts) -> api.Finding | None:
     """Read the state from the kernel's files, or from an error text if those are unknown."""
     if facts.torch.accelerator in ("rocm", "xpu", "mps"):
@@ -268,7 +286,20 @@ BEFORE_11 = {"10.2": "440.33", "10.1": "418.39", "10.0": "410.48", "9.2": "396.2
 """Floors on Linux of releases before minor versions were compatible. Source: CUDA release notes, table of drivers."""
 
 
-@api.check("driver-too-old")
+@api.check(
+    "driver-too-old",
+    uses=(
+        api.Container,
+        api.Environment,
+        api.Errors,
+        api.Host,
+        api.Interpreter,
+        api.NvidiaGpus,
+        api.NvidiaDriver,
+        api.Runtime,
+        api.TorchBuild,
+    ),
+)
 def driver_too_old(facts: api.Facts) -> api.Finding | None:
     """Compare the driver with the minimum for the build's CUDA major; torch's own message comes first."""
     if facts.runtime.gpu_works:
@@ -325,7 +356,18 @@ def _cuda_of(error: str) -> str:
     return offered[1] if offered else ""
 
 
-@api.check("cuda-compat-unsupported-gpu")
+@api.check(
+    "cuda-compat-unsupported-gpu",
+    uses=(
+        api.Environment,
+        api.Errors,
+        api.LibraryPath,
+        api.NvidiaGpus,
+        api.NvidiaAnswer,
+        api.NvidiaDriver,
+        api.Runtime,
+    ),
+)
 def cuda_compat_unsupported_gpu(facts: api.Facts) -> api.Finding | None:
     """Decide by error 804, or by a libcuda from a compat folder newer than the module on a GeForce card."""
     if facts.runtime.gpu_works:
@@ -371,7 +413,18 @@ OWN_BRANCH = "$(nvidia-smi --query-gpu=driver_version --format=csv,noheader -i 0
 """Shell command that reads the driver branch if a report does not contain it."""
 
 
-@api.check("fabric-manager-missing")
+@api.check(
+    "fabric-manager-missing",
+    uses=(
+        api.Container,
+        api.Errors,
+        api.Host,
+        api.NvidiaGpus,
+        api.NvidiaDriver,
+        api.PciBus,
+        api.Runtime,
+    ),
+)
 def fabric_manager_missing(facts: api.Facts) -> api.Finding | None:
     """Decide by the fabric state or error 802; NVSwitches alone prove nothing."""
     if facts.runtime.gpu_works:
@@ -412,7 +465,7 @@ def fabric_manager_missing(facts: api.Facts) -> api.Finding | None:
     )
 
 
-@api.check("no-gpu")
+@api.check("no-gpu", uses=(api.Host, api.NvidiaDriver))
 def no_gpu(
     facts: api.Facts,
     nvidia: api.NvidiaGpus | None,
@@ -440,7 +493,18 @@ NODE = "/dev/nvidia-uvm"
 SETTLE = "nvidia-smi; ls -l /dev/nvidia-uvm; sudo dmesg | grep -E 'NVRM|Xid|uvm' | tail"
 
 
-@api.check("uvm-module-broken")
+@api.check(
+    "uvm-module-broken",
+    uses=(
+        api.Container,
+        api.Errors,
+        api.Host,
+        api.NvidiaAnswer,
+        api.NvidiaModule,
+        api.Runtime,
+        api.Typed,
+    ),
+)
 def uvm_module_broken(facts: api.Facts) -> api.Finding | None:
     """Decide by a missing device node that nothing creates on demand, and by CUDA's messages."""
     state, reload = facts.nvidia_module, facts.expression("/reloads")
@@ -477,7 +541,7 @@ def uvm_module_broken(facts: api.Facts) -> api.Finding | None:
     )
 
 
-@api.check("xpu-driver")
+@api.check("xpu-driver", uses=(api.Errors, api.Host, api.IntelGpu, api.Runtime, api.TorchBuild))
 def xpu_driver(facts: api.Facts) -> api.Finding | None:
     """Only for an XPU build, unless an error shows it."""
     error = facts.heard("/oneapi", "/sycl-name", "")

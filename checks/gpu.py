@@ -43,7 +43,9 @@ REBOOT = api.tell("sudo reboot", "reboot")
 TAKEN_BACK = re.compile(r"to 0x0\b|\(None\)\s*$")
 
 
-@api.check("gpu-faulty")
+@api.check(
+    "gpu-faulty", uses=(api.AmdGpus, api.Errors, api.KernelLog, api.NvidiaGpus, api.NvidiaAnswer)
+)
 def gpu_faulty(facts: api.Facts) -> api.Finding | None:
     """Report the worst first: lost, beyond repair, needs a reset now, then earlier faults in the log."""
     lost = facts.nvidia_answer.says(15)
@@ -292,7 +294,10 @@ def _of_log(asks: str, found: str, *, past: bool) -> api.Finding:
 OLD = ("gfx103", "gfx101", "gfx900", "gfx906")
 
 
-@api.check("gpu-lacks-bf16")
+@api.check(
+    "gpu-lacks-bf16",
+    uses=(api.AmdGpus, api.Environment, api.Errors, api.NvidiaGpus, api.TorchBuild),
+)
 def gpu_lacks_bf16(facts: api.Facts) -> api.Finding | None:
     """Judge the best GPU of the build's vendor; an error text makes it an error."""
     error = facts.heard()
@@ -335,7 +340,7 @@ SHARE = 0.3
 """Share of the memory that must be in use before it is reported."""
 
 
-@api.check("gpu-memory-taken")
+@api.check("gpu-memory-taken", uses=(api.Environment,))
 def gpu_memory_taken(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
     """Report the GPU with the least free memory."""
     full = [
@@ -375,7 +380,19 @@ KERNEL_LOG = api.tell("sudo dmesg | grep -i -E 'NVRM|nvidia' | tail -30")
 GPUS_IN_PROC, ON_BUS = "/proc/driver/nvidia/gpus", "/sys/bus/pci/devices"
 
 
-@api.check("gpu-not-started")
+@api.check(
+    "gpu-not-started",
+    uses=(
+        api.Container,
+        api.Errors,
+        api.Host,
+        api.NvidiaGpus,
+        api.NvidiaAnswer,
+        api.NvidiaDriver,
+        api.NvidiaModule,
+        api.PciBus,
+    ),
+)
 def gpu_not_started(facts: api.Facts) -> api.Finding | None:
     """Decide by an empty GPU list with cards on the bus; otherwise by a driver message."""
     cards = [card for card in facts.pci.of("10de") if card.driver in ("nvidia", "")]
@@ -448,7 +465,7 @@ def _not_started_for_no_reason(error: str, version: str, names: str) -> api.Find
     )
 
 
-@api.check("gpu-throttled")
+@api.check("gpu-throttled", uses=(api.AmdGpus, api.Errors, api.NvidiaGpus))
 def gpu_throttled(facts: api.Facts) -> api.Finding | None:
     """Use the driver's reasons, for AMD the tool's output; otherwise a lowered power limit."""
     slow = [c for c in facts.nvidia.gpus if c.throttle]
@@ -513,7 +530,7 @@ def _lowered(each: list[str]) -> api.Finding:
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
-@api.check("mig-misconfigured")
+@api.check("mig-misconfigured", uses=(api.Environment, api.Errors, api.NvidiaGpus, api.Runtime))
 def mig_misconfigured(facts: api.Facts) -> api.Finding | None:
     """Report MIG GPUs without instances, or a failed run that did not name one of several."""
     split, source = [card for card in facts.nvidia.gpus if card.mig], facts.nvidia.source
@@ -600,7 +617,10 @@ AMD = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", CUDA)
 HIDES = "hides every GPU"
 
 
-@api.check("visible-devices-wrong")
+@api.check(
+    "visible-devices-wrong",
+    uses=(api.AmdGpus, api.Environment, api.Errors, api.NvidiaGpus, api.TorchBuild, api.Typed),
+)
 def visible_devices_wrong(facts: api.Facts) -> api.Finding | None:
     """Report variables that hide all NVIDIA cards or have a bad entry; for AMD check each variable."""
     doubled = _doubled(facts)

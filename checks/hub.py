@@ -5,7 +5,9 @@ from tunedoctor import api
 ON = ("1", "true", "yes", "on")
 
 
-@api.check("hub-cache-permission")
+@api.check(
+    "hub-cache-permission", uses=(api.Container, api.Disks, api.Environment, api.Errors, api.Host)
+)
 def hub_cache_permission(facts: api.Facts) -> api.Finding | None:
     """Report a note if the Hub is switched off, because reading is enough then."""
     error = facts.heard()
@@ -38,7 +40,7 @@ def hub_cache_permission(facts: api.Facts) -> api.Finding | None:
     )
 
 
-@api.check("hub-gated-access")
+@api.check("hub-gated-access", uses=(api.Errors,))
 def hub_gated_access(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Use a 403 answer and messages about a licence that was not accepted."""
     error = facts.heard()
@@ -64,7 +66,7 @@ def hub_gated_access(facts: api.Facts, errors: api.Errors) -> api.Finding | None
 PLACE = api.expression("hub-network/place")
 
 
-@api.check("hub-network")
+@api.check("hub-network", uses=(api.Environment,))
 def hub_network(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Distinguish an untrusted certificate from a blocked network."""
     about = api.Errors(errors=tuple(e for e in errors.errors if PLACE.search(e.text)))
@@ -107,7 +109,7 @@ def _tls_of_no_host(errors: api.Errors) -> str:
     return api.heard(api.Errors(errors=bare), "hub-network/tls") if speaks else ""
 
 
-@api.check("hub-no-token")
+@api.check("hub-no-token", uses=(api.Environment, api.Errors))
 def hub_no_token(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Use a 401 answer and messages about a missing token."""
     error = facts.heard("", "/unauthorised")
@@ -158,7 +160,7 @@ def _no_such_name(error: str) -> api.Finding:
 VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 
 
-@api.check("hub-offline")
+@api.check("hub-offline", uses=(api.Environment, api.Errors))
 def hub_offline(facts: api.Facts) -> api.Finding | None:
     """Report the variable alone as a note, as an error if a download failed."""
     error = facts.heard()

@@ -6,7 +6,18 @@ from msgspec import structs
 from tunedoctor import api
 
 
-@api.check("import-contract-clash")
+@api.check(
+    "import-contract-clash",
+    uses=(
+        api.ImportContracts,
+        api.Environment,
+        api.Errors,
+        api.Host,
+        api.Interpreter,
+        api.Packages,
+        api.TorchBuild,
+    ),
+)
 def import_contract_clash(
     facts: api.Facts, packages: api.Packages | api.Unknown | None
 ) -> api.Result:
@@ -130,7 +141,7 @@ MAIN = (
 """Libraries that every fine-tune imports; others of the stack are a warning."""
 
 
-@api.check("library-import-fails")
+@api.check("library-import-fails", uses=(api.Packages,))
 def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding | None:
     """Find "import X" stages that failed, crashed or hung; other checks cover torch itself."""
     unfinished = (
@@ -207,7 +218,19 @@ ALONE = 2
 """Number of errors in a text up to which such advice is trusted."""
 
 
-@api.check("missing-dependency")
+@api.check(
+    "missing-dependency",
+    uses=(
+        api.Environment,
+        api.Errors,
+        api.Host,
+        api.Interpreter,
+        api.Packages,
+        api.Shadows,
+        api.Target,
+        api.TorchBuild,
+    ),
+)
 def missing_dependency(facts: api.Facts) -> api.Finding | None:
     """Report declared but missing requirements, then errors, then absent libraries of the stack.
 

@@ -11,7 +11,24 @@ STACK = frozenset(api.table("probes")["stack"]) | OF_TORCH
 REMAINS = tuple(sorted(name[1:] for name in STACK))
 
 
-@api.check("broken-install")
+@api.check(
+    "broken-install",
+    uses=(
+        api.AmdGpus,
+        api.ImportContracts,
+        api.Environment,
+        api.Errors,
+        api.Host,
+        api.IntelGpu,
+        api.Interpreter,
+        api.NvidiaGpus,
+        api.NvidiaDriver,
+        api.Packages,
+        api.PciBus,
+        api.TorchBuild,
+        api.Typed,
+    ),
+)
 def broken_install(facts: api.Facts, packages: api.Packages | api.Unknown | None) -> api.Result:
     """Report the worst fault in the stack; leftovers of other packages are a note."""
     faults = sorted(facts.packages.broken, key=lambda b: [*WHAT].index(b.problem))
@@ -276,7 +293,7 @@ def _leftovers(faults: list[api.BrokenDistribution]) -> api.Finding | None:
     )
 
 
-@api.check("leftover-library")
+@api.check("leftover-library", uses=(api.Errors,))
 def leftover_library(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Finding | None:
     """Find a torch library or a cached extension that lacks a symbol of torch."""
     if found := facts.matched("/cached"):

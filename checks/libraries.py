@@ -7,7 +7,10 @@ LOADERS = ("torch", "nvidia")
 REINSTALL = ("--force-reinstall", "--no-deps")
 
 
-@api.check("cuda-library-missing")
+@api.check(
+    "cuda-library-missing",
+    uses=(api.Errors, api.Host, api.Interpreter, api.Packages, api.Runtime, api.TorchBuild),
+)
 def cuda_library_missing(facts: api.Facts) -> api.Finding | None:
     """Use an error first; then torch's missing requirements, unless torch was seen to import."""
     unmet_requirements = api.unmet(
@@ -134,7 +137,10 @@ COLLIDE = ("nvidia-nccl", "nvidia-cudnn")
 """Wheels of these for two CUDA majors install the same files. Source: their RECORDs."""
 
 
-@api.check("mixed-cuda-wheels")
+@api.check(
+    "mixed-cuda-wheels",
+    uses=(api.CudaWheels, api.Errors, api.Interpreter, api.LibraryPath, api.TorchBuild),
+)
 def mixed_cuda_wheels(facts: api.Facts) -> api.Finding | None:
     """Find one library for two CUDA majors; otherwise wheels of another major than torch's."""
     if not facts.cuda_wheels:
@@ -228,7 +234,18 @@ EITHER_WAY = frozenset({"libstdc++", "libgomp", "libiomp5"})
 """A newer copy works as well as the own one: only an older one fails."""
 
 
-@api.check("library-path-shadowing")
+@api.check(
+    "library-path-shadowing",
+    uses=(
+        api.CudaWheels,
+        api.Environment,
+        api.Errors,
+        api.Interpreter,
+        api.LibraryPath,
+        api.Runtime,
+        api.TorchBuild,
+    ),
+)
 def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
     """Compare the version of the loaded file with that of the wheel's own."""
     conda, path = facts.interpreter.kind == "conda", facts.environment.get("LD_LIBRARY_PATH")
@@ -328,7 +345,7 @@ def _open(facts: api.Facts, error_text: str) -> bool:
     return not search_path and not ("stub" in error_text or facts.heard("/open"))
 
 
-@api.check("nccl-unavailable")
+@api.check("nccl-unavailable", uses=(api.Errors, api.Host, api.NvidiaGpus))
 def nccl_unavailable(facts: api.Facts) -> api.Finding | None:
     """Report a note for several GPUs, an error if NCCL was requested."""
     error, count = facts.heard(), len(facts.nvidia.gpus)
@@ -350,7 +367,7 @@ WITHOUT_MKL_NOTE = (
 )
 
 
-@api.check("conda-binary-clash")
+@api.check("conda-binary-clash", uses=(api.Errors, api.Packages, api.TorchBuild))
 def conda_binary_clash(facts: api.Facts) -> api.Finding | None:
     """Report three known errors, or conda's MKL with an old conda torch."""
     if error := facts.heard("/omp"):

@@ -22,7 +22,7 @@ CHECK_CARD = "If a reboot does not help: check power cable and seating, or repla
 ON_BUS = "/sys/bus/pci/devices"
 
 
-@api.check("gpu-missing")
+@api.check("gpu-missing", uses=(api.Container, api.Environment, api.Host, api.NvidiaModule))
 def gpu_missing(facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus) -> api.Finding | None:
     """Compare bus, device files and driver; a container or a job of Slurm is given a part of them."""
     offered = {card.slot for card in gpus.gpus}
@@ -53,7 +53,7 @@ def gpu_missing(facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus) -> api.
     )
 
 
-@api.check("amd-gpu-missing")
+@api.check("amd-gpu-missing", uses=(api.Container, api.Environment, api.Host, api.RocmStack))
 def amd_gpu_missing(facts: api.Facts, pci: api.PciBus, gpus: api.AmdGpus) -> api.Finding | None:
     """Compare bus, driver and render nodes for the available kinds; others need not compute."""
     offered = {card.slot for card in gpus.gpus}
@@ -124,7 +124,7 @@ def _link(card: api.NvidiaGpu) -> tuple[int, int]:
     return card.pcie_width or 0, card.pcie_generation or 0
 
 
-@api.check("nvlink-inactive")
+@api.check("nvlink-inactive", uses=(api.PciBus,))
 def nvlink_inactive(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
     """Compare with the best card of the kind; a card without links has no bridge, unless switches join all."""
     short: list[str] = []
@@ -160,7 +160,7 @@ def xgmi_inactive(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
     )
 
 
-@api.check("nvlink-errors")
+@api.check("nvlink-errors", uses=(api.Rdma,))
 def nvlink_errors(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
     """Spread the counts, which carry no time, over the time since boot, at least one hour."""
     since, rows = max(facts.rdma.uptime or 1 << 40, 3600), api.table("node")["nvlink_errors"]
@@ -193,7 +193,7 @@ def nvlink_errors(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
     )
 
 
-@api.check("nvswitch-faults")
+@api.check("nvswitch-faults", uses=(api.NvidiaGpus,))
 def nvswitch_faults(facts: api.Facts, kernel_log: api.KernelLog) -> api.Finding | None:
     """Report the worst first, by the driver and the manual; if all links are up again it is over."""
     rows, ranks = api.table("xids")["switches"], api.table("xids")["worst_first"]
@@ -244,7 +244,7 @@ def _of_switch(worst: str, found: str, *, past: bool) -> api.Finding:
     )
 
 
-@api.check("persistence-off")
+@api.check("persistence-off", uses=(api.Host,))
 def persistence_off(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
     """Report it only if no screen keeps the driver loaded."""
     off = [card for card in gpus.gpus if card.persistence is False and card.display is False]
@@ -259,7 +259,13 @@ def persistence_off(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | Non
     )
 
 
-@api.check("gpu-process-left")
+@api.check(
+    "gpu-process-left",
+    uses=(
+        api.Container,
+        api.Host,
+    ),
+)
 def gpu_process_left(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
     """Find ended processes that hold memory; in containers and WSL the driver also counts outside ones."""
     if facts.container or facts.host.windows_driver:
@@ -293,7 +299,7 @@ def gpu_process_left(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | No
 OFF = ("", "0", "false", "no", "off")
 
 
-@api.check("variable-slows-training")
+@api.check("variable-slows-training", uses=(api.Errors, api.Rdma))
 def variable_slows_training(facts: api.Facts, environment: api.Environment) -> api.Finding | None:
     """Decide by the table, worst first."""
     ports = any(port.works and port.layer == "InfiniBand" for port in facts.rdma.ports)
@@ -427,7 +433,7 @@ def infiniband_flaps(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
     )
 
 
-@api.check("process-hung")
+@api.check("process-hung", uses=(api.KernelLog,))
 def process_hung(facts: api.Facts, processes: api.Processes) -> api.Finding | None:
     """If the kernel named a process, or it is a driver tool, it is more than a slow disk."""
     logged = facts.kernel_log.hung
@@ -454,7 +460,7 @@ def process_hung(facts: api.Facts, processes: api.Processes) -> api.Finding | No
     )
 
 
-@api.check("zombie-processes")
+@api.check("zombie-processes", uses=(api.Cpu,))
 def zombie_processes(facts: api.Facts, processes: api.Processes) -> api.Finding | None:
     """Compare with the limits that fleet operators use."""
     most = min(limit("zombies"), limit("zombies-per-core") * max(facts.cpu.count, 1))
@@ -471,7 +477,7 @@ def zombie_processes(facts: api.Facts, processes: api.Processes) -> api.Finding 
     )
 
 
-@api.check("peermem-missing")
+@api.check("peermem-missing", uses=(api.NvidiaDriver,))
 def peermem_missing(
     facts: api.Facts, rdma: api.Rdma, module: api.NvidiaModule
 ) -> api.Finding | None:
@@ -494,7 +500,7 @@ def peermem_missing(
     )
 
 
-@api.check("peer-traffic-detour")
+@api.check("peer-traffic-detour", uses=(api.AmdGpus, api.NvidiaGpus, api.Rdma))
 def peer_traffic_detour(facts: api.Facts, paths: api.PeerPaths) -> api.Finding | None:
     """Only if GPUs have no direct links, or use adapters; GeForce cards have no peer access anyway."""
     links = [c.nvlinks_active for c in facts.nvidia.gpus if "GeForce" not in c.name]

@@ -5,7 +5,7 @@ from typing import Any
 from tunedoctor import api
 
 
-@api.check("python-32bit")
+@api.check("python-32bit", uses=(api.Host, api.IndexAnswer, api.Interpreter))
 def python_32bit(facts: api.Facts) -> api.Finding | None:
     """Find a pointer of 32 bits, or an install that failed for such a Python."""
     own = facts.interpreter
@@ -27,7 +27,18 @@ def _described_32bit(own: api.Interpreter) -> str:
     return f"{own.executable or 'the interpreter'} is a 32-bit Python{version}"
 
 
-@api.check("python-headers-missing")
+@api.check(
+    "python-headers-missing",
+    uses=(
+        api.AmdGpus,
+        api.Compilers,
+        api.Errors,
+        api.Host,
+        api.Interpreter,
+        api.NvidiaGpus,
+        api.Packages,
+    ),
+)
 def python_headers_missing(facts: api.Facts) -> api.Finding | None:
     """Use an error first; otherwise find Triton with a GPU and a compiler but no headers on Linux."""
     error, own = facts.heard(), facts.interpreter
@@ -82,7 +93,18 @@ SETTLE = (
 )
 
 
-@api.check("python-unsupported")
+@api.check(
+    "python-unsupported",
+    uses=(
+        api.Errors,
+        api.Host,
+        api.IndexAnswer,
+        api.Interpreter,
+        api.Packages,
+        api.Runtime,
+        api.TorchBuild,
+    ),
+)
 def python_unsupported(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) -> api.Result:
     """Judge the version alone, then with the installed or missing torch, then pip's messages."""
     own = facts.interpreter
@@ -252,7 +274,7 @@ def _excluded_by_pip(facts: api.Facts) -> str:
     )
 
 
-@api.check("target-missing")
+@api.check("target-missing", uses=(api.Host, api.Target))
 def target_missing(
     facts: api.Facts,
     interpreter: api.Interpreter | api.Unknown | None,

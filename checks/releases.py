@@ -14,7 +14,10 @@ _Bad = tuple[str, str]
 """What is wrong with a companion, and the release that would fit, or ""."""
 
 
-@api.check("torch-companion-mismatch")
+@api.check(
+    "torch-companion-mismatch",
+    uses=(api.Errors, api.Host, api.Interpreter, api.Packages, api.Runtime, api.TorchBuild),
+)
 def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
     """Compare releases, then declared pins, then labels; an error text decides if these show nothing."""
     # libmamba's message if it has a companion only for another CUDA
@@ -186,7 +189,22 @@ def _label(version: str) -> str:
 SETTLE = 'python -c "import torch; print(torch.__version__)"'
 
 
-@api.check("torch-too-old-for-library")
+@api.check(
+    "torch-too-old-for-library",
+    uses=(
+        api.AmdGpus,
+        api.Environment,
+        api.Errors,
+        api.Host,
+        api.IntelGpu,
+        api.Interpreter,
+        api.NvidiaGpus,
+        api.NvidiaDriver,
+        api.Packages,
+        api.PciBus,
+        api.TorchBuild,
+    ),
+)
 def torch_too_old_for_library(
     facts: api.Facts, packages: api.Packages | api.Unknown | None
 ) -> api.Result:
@@ -311,7 +329,7 @@ ROPE_TYPE_SINCE = "4.43.0"
 """First to read the rope_scaling of Llama 3.1. Source: its release notes."""
 
 
-@api.check("transformers-too-old-for-model")
+@api.check("transformers-too-old-for-model", uses=(api.Errors, api.Packages))
 def transformers_too_old_for_model(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Look up the model type in the error; without a release to compare, the error text decides."""
     advised = facts.matched("/update") is not None

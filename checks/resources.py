@@ -3,7 +3,7 @@ import math
 from tunedoctor import api
 
 
-@api.check("cpu-quota")
+@api.check("cpu-quota", uses=(api.Environment,))
 def cpu_quota(facts: api.Facts, cpu: api.Cpu) -> api.Finding | None:
     """Report a quota far below the counted cores, unless OMP_NUM_THREADS respects it."""
     granted = max(1, math.ceil(cpu.quota)) if cpu.quota is not None else cpu.usable
@@ -27,7 +27,7 @@ MODEL = 20 * GIB
 """A 7B model in bf16 with its tokenizer, and room to unpack."""
 
 
-@api.check("disk-full")
+@api.check("disk-full", uses=(api.Disks, api.Errors))
 def disk_full(facts: api.Facts) -> api.Finding | None:
     """Judge free space: below 1 GiB an error or a warning, below 20 GiB for models a note."""
     error = facts.heard()
@@ -126,7 +126,7 @@ LOW = 1024
 HUGE = 1 << 29
 
 
-@api.check("file-limit")
+@api.check("file-limit", uses=(api.Container,))
 def file_limit(facts: api.Facts, limit: api.FileLimit) -> api.Finding | None:
     """Below 1024, or about 2^30 in a container."""
     if 0 <= limit.soft < LOW:
@@ -159,7 +159,7 @@ RAM_ENOUGH = 62
 """GiB above which there is no note."""
 
 
-@api.check("ram-too-small")
+@api.check("ram-too-small", uses=(api.Container, api.Errors, api.Host, api.Memory, api.Typed))
 def ram_too_small(facts: api.Facts) -> api.Finding | None:  # noqa: PLR0911  a case each
     """Warn about kills and tiny limits; an error text is an error, otherwise a note below 62 GiB."""
     if error := facts.heard():
@@ -320,7 +320,10 @@ SHM_ENOUGH = 1 << 30
 """Bytes that are enough for a few workers."""
 
 
-@api.check("shm-too-small")
+@api.check(
+    "shm-too-small",
+    uses=(api.Container, api.Errors, api.NvidiaGpus, api.SharedMemory, api.TorchBuild),
+)
 def shm_too_small(facts: api.Facts) -> api.Finding | None:
     """Judge its size in a container; an error text makes it an error, a CPU build without a GPU a note."""
     error = api.shared_memory(facts.errors)
@@ -376,7 +379,10 @@ VRAM_ENOUGH = 30
 """GiB from which on there is no note."""
 
 
-@api.check("vram-too-small")
+@api.check(
+    "vram-too-small",
+    uses=(api.AmdGpus, api.Environment, api.Errors, api.NvidiaGpus, api.Memory, api.Runtime),
+)
 def vram_too_small(facts: api.Facts) -> api.Finding | None:
     """Report an error if a run failed this way; otherwise name what fits, below 30 GiB."""
     sure = facts.heard()

@@ -6,7 +6,18 @@ from msgspec import structs
 from tunedoctor import api
 
 
-@api.check("gpu-arch-not-in-rocm-build")
+@api.check(
+    "gpu-arch-not-in-rocm-build",
+    uses=(
+        api.AmdGpus,
+        api.Environment,
+        api.Errors,
+        api.Host,
+        api.Interpreter,
+        api.Runtime,
+        api.TorchBuild,
+    ),
+)
 def gpu_arch_not_in_rocm_build(facts: api.Facts) -> api.Finding | None:
     """Compare the targets; integrated GPUs count only if there is no other."""
     if facts.torch and facts.torch.accelerator != "rocm":
@@ -74,7 +85,9 @@ def _arch_from_text(
     )
 
 
-@api.check("rocm-device-permission")
+@api.check(
+    "rocm-device-permission", uses=(api.Container, api.Errors, api.RocmStack, api.TorchBuild)
+)
 def rocm_device_permission(facts: api.Facts) -> api.Finding | None:
     """Only for a ROCm build, unless an error shows it; all render nodes must be inaccessible."""
     rocm, torch = facts.rocm, facts.torch
@@ -114,7 +127,18 @@ def rocm_device_permission(facts: api.Facts) -> api.Finding | None:
     )
 
 
-@api.check("rocm-driver-not-bound")
+@api.check(
+    "rocm-driver-not-bound",
+    uses=(
+        api.Container,
+        api.Errors,
+        api.Host,
+        api.PciBus,
+        api.RocmStack,
+        api.Runtime,
+        api.TorchBuild,
+    ),
+)
 def rocm_driver_not_bound(facts: api.Facts) -> api.Finding | None:
     """Only for a ROCm build, unless an error shows it; never in WSL, which has no /dev/kfd."""
     build = facts.torch.accelerator if facts.torch else "rocm"
@@ -164,7 +188,10 @@ VARIABLES = (
 )
 
 
-@api.check("rocm-igpu-confusion")
+@api.check(
+    "rocm-igpu-confusion",
+    uses=(api.AmdGpus, api.Environment, api.Errors, api.Runtime, api.TorchBuild),
+)
 def rocm_igpu_confusion(facts: api.Facts) -> api.Finding | None:
     """Only for a ROCm build; also if a log names two devices and fails on the second."""
     chips = [gpu for gpu in facts.amd.gpus if gpu.integrated]
@@ -260,7 +287,18 @@ def _igpu_from_text(facts: api.Facts) -> api.Finding | None:
 NAME = "HSA_OVERRIDE_GFX_VERSION"
 
 
-@api.check("rocm-override-wrong")
+@api.check(
+    "rocm-override-wrong",
+    uses=(
+        api.AmdGpus,
+        api.Environment,
+        api.Errors,
+        api.PciBus,
+        api.Runtime,
+        api.TorchBuild,
+        api.Typed,
+    ),
+)
 def rocm_override_wrong(facts: api.Facts) -> api.Finding | None:  # noqa: PLR0911  the value, the GPU and the build
     """Judge the value, set or not passed on, for the first discrete GPU; an unneeded one is a warning."""
     value, gpus = facts.environment.get(NAME), facts.amd
@@ -359,7 +397,7 @@ def _target(value: str) -> str:
     return f"gfx{major}{minor:x}{step:x}"
 
 
-@api.check("rocm-path-with-space")
+@api.check("rocm-path-with-space", uses=(api.Disks, api.Errors, api.Interpreter, api.Runtime))
 def rocm_path_with_space(facts: api.Facts, torch: api.TorchBuild) -> api.Finding | None:
     """Check the path of the environment, the working folder or a traceback, unless a computation worked."""
     if torch.accelerator != "rocm" or api.parts(torch.hip)[:1] != (6,):
@@ -397,7 +435,10 @@ _FIRMWARE = re.compile(r"rejects atomics (\d{1,9})<(\d{1,9})")
 """Version of the card's firmware, and of the first that needs no PCIe atomics; 0 where there is none."""
 
 
-@api.check("rocm-unsupported-hardware")
+@api.check(
+    "rocm-unsupported-hardware",
+    uses=(api.AmdGpus, api.Errors, api.KernelLog, api.RocmStack, api.TorchBuild),
+)
 def rocm_unsupported_hardware(facts: api.Facts) -> api.Finding | None:
     """Only if no AMD GPU is available for computing, with a ROCm build unless an error shows it."""
     other = facts.torch and facts.torch.accelerator != "rocm"
@@ -459,7 +500,7 @@ def rocm_unsupported_hardware(facts: api.Facts) -> api.Finding | None:
     )
 
 
-@api.check("rocm-wsl-runtime-library")
+@api.check("rocm-wsl-runtime-library", uses=(api.RocmStack, api.Runtime))
 def rocm_wsl_runtime_library(
     facts: api.Facts, host: api.Host, torch: api.TorchBuild
 ) -> api.Finding | None:

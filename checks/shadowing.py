@@ -12,7 +12,10 @@ HOW = {
 }
 
 
-@api.check("local-file-shadowing")
+@api.check(
+    "local-file-shadowing",
+    uses=(api.Errors, api.Interpreter, api.Packages, api.Runtime, api.Shadows),
+)
 def local_file_shadowing(facts: api.Facts) -> api.Finding | None:
     """Report libraries first, then standard modules, stray imports of a run, PYTHONPATH copies, errors."""
     shadows = facts.shadowed.shadows
@@ -251,7 +254,7 @@ SITE = api.expression("user-site-shadowing/site")
 OF_AN_ENVIRONMENT = api.expression("user-site-shadowing/of-an-environment")
 
 
-@api.check("user-site-shadowing")
+@api.check("user-site-shadowing", uses=(api.Errors, api.Interpreter, api.Launchers, api.Packages))
 def user_site_shadowing(facts: api.Facts) -> api.Finding | None:
     """Find copies of the stack hidden by another version in the user site; in a report, by its paths."""
     for module in facts.packages.in_memory:
@@ -380,7 +383,7 @@ def _user_finding(facts: api.Facts, found: str, place: str, settle: str = "") ->
 OF_PYTHON = api.expression("wrong-interpreter/of-python")
 
 
-@api.check("stale-process")
+@api.check("stale-process", uses=(api.Errors, api.Packages, api.Typed))
 def stale_process(facts: api.Facts) -> api.Finding | None:
     """Compare the version in an error with the installed packages."""
     found, error = next(_signs(facts), ("", ""))
@@ -452,7 +455,19 @@ ISOLATED = "/isolated"
 """An isolated build sees no installed packages, so the error proves nothing."""
 
 
-@api.check("wrong-interpreter")
+@api.check(
+    "wrong-interpreter",
+    uses=(
+        api.Errors,
+        api.Interpreter,
+        api.Launchers,
+        api.Packages,
+        api.Wanted,
+        api.Runtime,
+        api.Target,
+        api.Typed,
+    ),
+)
 def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
     """Only for an activated environment, whose commands the user expects. In a report, an error contradicts a list."""
     # a new process imports another version than pip or conda lists

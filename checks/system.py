@@ -7,7 +7,19 @@ GLIBC_IMAGE_NOTE = "an image with glibc (Debian, Ubuntu, Rocky) has wheels"
 BLOCKED = "GPU access blocked by the operating system"
 
 
-@api.check("platform-unsupported")
+@api.check(
+    "platform-unsupported",
+    uses=(
+        api.AppleGpu,
+        api.Errors,
+        api.Host,
+        api.IndexAnswer,
+        api.Interpreter,
+        api.NvidiaGpus,
+        api.NvidiaAnswer,
+        api.Wanted,
+    ),
+)
 def platform_unsupported(
     facts: api.Facts, torch: api.TorchBuild | api.Unknown | None
 ) -> api.Finding | None:
@@ -204,7 +216,18 @@ def _of_device(facts: api.Facts) -> api.Finding | None:
     )
 
 
-@api.check("glibc-too-old")
+@api.check(
+    "glibc-too-old",
+    uses=(
+        api.Environment,
+        api.Errors,
+        api.Host,
+        api.IndexAnswer,
+        api.Interpreter,
+        api.Runtime,
+        api.TorchBuild,
+    ),
+)
 def glibc_too_old(facts: api.Facts) -> api.Finding | None:
     """Use an error first, then a failed install, then the minimum of the installed wheel."""
     have = facts.host.libc_version if facts.host.libc == "glibc" else ""
@@ -290,7 +313,21 @@ MPS_FLOOR = (("2.9", "14.0"), ("2.5", "13.0"), ("1.12", "12.3"))
 """torch -> macOS that MPS needs. Source: reports confirmed against platform tags of the wheels."""
 
 
-@api.check("macos-too-old")
+@api.check(
+    "macos-too-old",
+    uses=(
+        api.AmdGpus,
+        api.Errors,
+        api.Host,
+        api.IndexAnswer,
+        api.IntelGpu,
+        api.Interpreter,
+        api.NvidiaGpus,
+        api.NvidiaDriver,
+        api.PciBus,
+        api.TorchBuild,
+    ),
+)
 def macos_too_old(
     facts: api.Facts,
     host: api.Host | api.Unknown | None,
@@ -350,7 +387,7 @@ def _floor(facts: api.Facts) -> str:
 OF_TORCH = ("torch", "torchvision", "torchaudio")
 
 
-@api.check("wheel-not-on-index")
+@api.check("wheel-not-on-index", uses=(api.Host, api.IndexAnswer, api.Interpreter))
 def wheel_not_on_index(facts: api.Facts) -> api.Finding | None:
     """Report it only if the release has wheels for this Python and system."""
     why = api.refused(facts.index_answer, facts.interpreter, facts.host)

@@ -10,7 +10,23 @@ OLDEST_DRIVER = "525.60.13"
 """Floor of all CUDA 12 builds."""
 
 
-@api.check("torch-cpu-only")
+@api.check(
+    "torch-cpu-only",
+    uses=(
+        api.AmdGpus,
+        api.Compilers,
+        api.Errors,
+        api.Host,
+        api.IntelGpu,
+        api.Interpreter,
+        api.NvidiaGpus,
+        api.NvidiaDriver,
+        api.RocmStack,
+        api.Runtime,
+        api.TorchBuild,
+        api.Typed,
+    ),
+)
 def torch_cpu_only(  # noqa: PLR0911  each vendor, and what was said
     facts: api.Facts,
     nvidia: api.NvidiaGpus | api.Unknown | None,
@@ -200,7 +216,7 @@ def _intel(facts: api.Facts, name: str, error: str, *, arc: bool) -> api.Finding
     )
 
 
-@api.check("cuda-old")
+@api.check("cuda-old", uses=(api.Host, api.Interpreter))
 def cuda_old(
     facts: api.Facts, torch: api.TorchBuild, driver: api.NvidiaDriver, gpus: api.NvidiaGpus
 ) -> api.Finding | None:
@@ -234,7 +250,20 @@ BLACKWELL = "cu128"
 """First variant with code for compute capability 10.0 and newer. Source: the wheel table."""
 
 
-@api.check("gpu-too-new-for-torch")
+@api.check(
+    "gpu-too-new-for-torch",
+    uses=(
+        api.Container,
+        api.Environment,
+        api.Errors,
+        api.Host,
+        api.Interpreter,
+        api.NvidiaGpus,
+        api.NvidiaDriver,
+        api.Runtime,
+        api.TorchBuild,
+    ),
+)
 def gpu_too_new_for_torch(facts: api.Facts) -> api.Finding | None:
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
     coverage, image = api.coverage(facts), facts.heard("/no-image")
@@ -371,7 +400,19 @@ OLDEST_KEPT = (7, 5)
 """From here on no build dropped a generation. Source: pytorch, .ci/manywheel/build_cuda.sh by release."""
 
 
-@api.check("gpu-too-old-for-torch")
+@api.check(
+    "gpu-too-old-for-torch",
+    uses=(
+        api.Environment,
+        api.Errors,
+        api.Host,
+        api.Interpreter,
+        api.NvidiaGpus,
+        api.NvidiaDriver,
+        api.Runtime,
+        api.TorchBuild,
+    ),
+)
 def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
     coverage = api.coverage(facts)
@@ -455,7 +496,7 @@ def _never_supported(facts: api.Facts) -> api.Finding | None:
     )
 
 
-@api.check("torch-import-crash")
+@api.check("torch-import-crash", uses=(api.Interpreter, api.Packages, api.TorchBuild))
 def torch_import_crash(
     facts: api.Facts, runtime: api.Runtime, torch: api.TorchBuild | api.Unknown | None
 ) -> api.Finding | None:
@@ -511,7 +552,7 @@ def _extension_fails(facts: api.Facts, name: str, message: str) -> api.Finding:
     )
 
 
-@api.check("torch-import-hang")
+@api.check("torch-import-hang", uses=(api.Interpreter,))
 def torch_import_hang(facts: api.Facts, runtime: api.Runtime) -> api.Finding | None:
     """Report import torch hanging."""
     stage = runtime.stage("import torch")
@@ -530,7 +571,21 @@ def torch_import_hang(facts: api.Facts, runtime: api.Runtime) -> api.Finding | N
     )
 
 
-@api.check("torch-missing")
+@api.check(
+    "torch-missing",
+    uses=(
+        api.AmdGpus,
+        api.Errors,
+        api.Host,
+        api.IntelGpu,
+        api.Interpreter,
+        api.NvidiaGpus,
+        api.NvidiaDriver,
+        api.Packages,
+        api.PciBus,
+        api.Target,
+    ),
+)
 def torch_missing(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) -> api.Result:
     """Report a target without torch; if no target was examined, use the import error."""
     if isinstance(torch, api.TorchBuild):
@@ -602,7 +657,18 @@ RECOMMENDED = "2.5"
 """Floor of transformers 5.15. Source: known_bad.json."""
 
 
-@api.check("torch-old")
+@api.check(
+    "torch-old",
+    uses=(
+        api.AmdGpus,
+        api.Host,
+        api.IntelGpu,
+        api.Interpreter,
+        api.NvidiaGpus,
+        api.NvidiaDriver,
+        api.PciBus,
+    ),
+)
 def torch_old(facts: api.Facts, torch: api.TorchBuild) -> api.Finding | None:
     """Compare with the minimum of current libraries."""
     if api.within(torch.version, f"<{RECOMMENDED}") is not True:
@@ -620,7 +686,7 @@ def torch_old(facts: api.Facts, torch: api.TorchBuild) -> api.Finding | None:
     )
 
 
-@api.check("torch-sees-no-gpu")
+@api.check("torch-sees-no-gpu", uses=(api.AmdGpus, api.IntelGpu, api.Interpreter, api.NvidiaGpus))
 def torch_sees_no_gpu(facts: api.Facts, runtime: api.Runtime) -> api.Finding | None:
     """Report that torch does not see the GPUs that the drivers list."""
     if runtime.gpu_available is not False:

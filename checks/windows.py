@@ -4,7 +4,7 @@ LEAST = 8 << 30
 """Bytes: two workers with the CUDA libraries."""
 
 
-@api.check("pagefile-too-small")
+@api.check("pagefile-too-small", uses=(api.Errors, api.Memory, api.TorchBuild))
 def pagefile_too_small(facts: api.Facts) -> api.Finding | None:
     """Judge the remaining memory; WinError 1455, in any language, makes it an error."""
     cpu = facts.torch.accelerator == "cpu"
@@ -32,7 +32,7 @@ INTEL = ("backend_with_compiler", "intel-ext-pt-gpu", "intel-ext-pt-python")
 """DLLs of Intel's extension and its own torch, which need libuv and oneAPI. Source: its installation guide."""
 
 
-@api.check("windows-missing-dll")
+@api.check("windows-missing-dll", uses=(api.Errors, api.TorchBuild))
 def windows_missing_dll(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Finding | None:
     """Report error 126 in a library."""
     if failed := facts.matched("/failed"):
@@ -80,7 +80,7 @@ def _missing_in_torch(facts: api.Facts, name: str) -> api.Finding:
     return api.Finding(found=found, cure=INSTALL_RUNTIME, cure_note="needs an administrator")
 
 
-@api.check("windows-vcredist")
+@api.check("windows-vcredist", uses=(api.Errors, api.TorchBuild))
 def windows_vcredist(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Finding | None:
     """Report error 1114 in a torch library."""
     stated = facts.heard("/stated")
@@ -123,7 +123,7 @@ def _no_runtime(error: str, found: str = "") -> api.Finding:
     )
 
 
-@api.check("wsl1-no-gpu")
+@api.check("wsl1-no-gpu", uses=(api.Errors, api.NvidiaAnswer, api.TorchBuild))
 def wsl1_no_gpu(facts: api.Facts, host: api.Host) -> api.Finding | None:
     """Report an error if a GPU build is installed or was requested, otherwise a note."""
     if host.wsl != 1:
@@ -146,7 +146,7 @@ def wsl1_no_gpu(facts: api.Facts, host: api.Host) -> api.Finding | None:
     )
 
 
-@api.check("wsl-container-toolkit-stale")
+@api.check("wsl-container-toolkit-stale", uses=(api.Container, api.Errors, api.Host))
 def wsl_container_toolkit_stale(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Report only error 500, and only if the system is WSL or unknown."""
     error = facts.heard()

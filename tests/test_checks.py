@@ -18,7 +18,7 @@ from tunedoctor.diagnosis.report import Report, report_of
 from tunedoctor.facts import KINDS, Absent, Cpu, FileLimit, Host, Memory, Target, Unknown
 from tunedoctor.messages.cause import page_of
 from tunedoctor.model.findings import SEVERITIES, Check, Cure, Finding, Severity, tell
-from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.probes.probing import Probe, examine
 from tunedoctor.readers.read import read_report
 from tunedoctor.render import terminal
@@ -413,3 +413,15 @@ def test_the_next_thing_to_ask_for(text, verdict, asks):
     found = report(text)
     assert found.verdict == verdict
     assert asks in found.next
+
+
+def test_a_check_reads_no_fact_that_it_does_not_declare():
+    """Comparisons of machines and the grouping of nodes rely on the declared facts."""
+
+    def run(facts: Facts) -> None:
+        assert facts.host.os == "linux"
+        assert facts.cpu.count
+
+    declared = Check(id="ours", title="Ours", run=run, origin="here", uses=(Host,))
+    why = diagnose(snapshot_of("healthy-rtx4090"), [declared]).unknown["ours"]
+    assert why.endswith("it reads facts.cpu: add Cpu to its uses=")

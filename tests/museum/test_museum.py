@@ -10,7 +10,7 @@ from tunedoctor.core.criteria import Criteria
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import KINDS, Unknown
-from tunedoctor.model.snapshot import wants
+from tunedoctor.model.snapshot import parameters_of
 
 CHECKS = all_checks()
 
@@ -49,7 +49,7 @@ def test_every_check_can_not_tell():
     """With a fact that it needs unknown, a check neither passes nor finds."""
     healthy, tried = snapshot_of("healthy-rtx4090"), set()
     for check in (one for one in CHECKS if not one.by_words):
-        needs = [w.kind for w in wants(check.run).values() if not w.unknown]
+        needs = [w.kind for w in parameters_of(check.run).values() if not w.unknown]
         for kind in needs:
             there = healthy.having(**{kind.__name__: Unknown(why="made unknown")})
             if all(other is kind or there.find(other) is not None for other in needs):

@@ -8,7 +8,7 @@ from tunedoctor.facts import Absent, Errors, Fact, Knowledge, Runtime, Target, U
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.messages.check_facts import CheckFacts
 from tunedoctor.model.findings import SEVERITIES, Check, Finding, Severity
-from tunedoctor.model.snapshot import NOT_TOLD, Facts, NotRun, Snapshot, call, parameters_of, wants
+from tunedoctor.model.snapshot import NOT_TOLD, Facts, NotRun, Snapshot, call, parameters_of
 from tunedoctor.ranking.weigh import outweighed
 
 _NOBODY = Absent(why=NO_ENVIRONMENT)
@@ -70,7 +70,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
     unknown: dict[str, str] = {}
     for id_, check in by_id.items():
         try:
-            facts = CheckFacts(snapshot, id_)
+            facts = CheckFacts(snapshot, id_, check.uses)
             outcome = call(check.run, snapshot, facts=facts)
         except Exception as error:  # noqa: BLE001  a crash is the result of this check alone
             unknown[id_] = f"the check itself failed: {type(error).__name__}: {error}"[:300]
@@ -202,8 +202,8 @@ def _kinds_read(check: Check, facts: Facts) -> list[type[Fact]]:
 
 
 def kinds_of(check: Check) -> list[type[Fact]]:
-    """Return the kinds of facts that a check uses."""
-    return [want.kind for want in wants(check.run).values()]
+    """Return the kinds of facts that a check declares; one that is a parameter and in `uses` comes twice."""
+    return [*(want.kind for want in parameters_of(check.run).values()), *check.uses]
 
 
 def known_of(check: Check, snapshot: Snapshot) -> list[bool]:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import structs
 
-from tunedoctor.facts import Errors
+from tunedoctor.facts import Errors, Host, Interpreter
 from tunedoctor.messages.check_facts import CheckFacts
 from tunedoctor.messages.match import matches
 from tunedoctor.model import findings
@@ -79,4 +79,5 @@ def check_of(id_: str, cause: Cause, origin: str) -> findings.Check:
         cure = findings.Cure(tuple(steps), cause.who, windows=windows)
         return findings.Finding(found=f"the error '{line}'", cure=cure, said=line)
 
-    return told_by(cause, findings.Check(id=id_, run=run, origin=origin, by_words=True))
+    check = findings.Check(id=id_, run=run, uses=(Host, Interpreter), origin=origin, by_words=True)
+    return told_by(cause, check)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, Literal, cast
 
+from tunedoctor.facts import Fact, Host, Interpreter
 from tunedoctor.messages.match import heard
 from tunedoctor.model.findings import Cure, pip, set_variable
 from tunedoctor.model.lazy import pattern
@@ -47,9 +48,11 @@ class CheckFacts(Facts):
 
     __slots__ = ("id",)
 
-    def __init__(self, snapshot: Snapshot, id_: str = "") -> None:
-        """Read the facts of a snapshot for the check of this id."""
-        super().__init__(snapshot)
+    def __init__(
+        self, snapshot: Snapshot, id_: str = "", uses: tuple[type[Fact], ...] | None = None
+    ) -> None:
+        """Show the check of this id the facts of these kinds; None: all."""
+        super().__init__(snapshot, uses)
         self.id = id_
 
     def _key(self, key: str) -> str:
@@ -84,9 +87,9 @@ class CheckFacts(Facts):
                 yield from expression_of_part.finditer(error.text)
 
     def pip(self, verb: Literal["install", "uninstall"], *arguments: str, index: str = "") -> Cure:
-        """Return pip's command in the target."""
-        return pip(self.interpreter, verb, *arguments, index=index)
+        """Return pip's command in the target. A check need not declare that it uses the interpreter for it."""
+        return pip(self._look_up(Interpreter), verb, *arguments, index=index)
 
     def set_variable(self, name: str, value: str | None) -> Cure:
-        """Return what sets a variable in the shell of this system, or unsets it."""
-        return set_variable(self.host, name, value)
+        """Return what sets a variable in the shell of this system, or unsets it. It needs no declaration either."""
+        return set_variable(self._look_up(Host), name, value)

@@ -12,7 +12,7 @@ from typing import Literal, TypedDict
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.facts import Host, Interpreter, Unknown
+from tunedoctor.facts import Fact, Host, Interpreter, Unknown
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.versions import normalised
 
@@ -304,6 +304,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of causes that are not suspected if this one is found."""
     advice: bool = False
     run: Callable[..., Result]
+    uses: tuple[type[Fact], ...] = ()
+    """Kinds of facts that `run` reads through its view of all facts, beside those of its parameters."""
     origin: str
     """The module that defines it; for a check without code its file, checks/NAME.toml."""
     means: str = ""
@@ -318,15 +320,18 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     """It has no code and is found only through error texts, so a text without them proves nothing either way."""
 
 
-def check(
+def check(  # noqa: PLR0913  what a plug-in of one module can say
     id: str,  # noqa: A002  the word that users see
     title: str = "",
     severity: Severity = "error",
     *,
+    uses: tuple[type[Fact], ...] = (),
     explains: tuple[str, ...] | list[str] = (),
     advice: bool = False,
 ) -> Callable[[Body], Body]:
     """Mark a pure function as a check; its parameters name the facts that it needs.
+
+    `uses`: the facts that it reads through a parameter `facts: Facts`; it cannot read others.
 
     It returns a Finding, None if all is well, or Unknown(why) if the facts do not decide it. Its texts are in
     NAME.toml next to it; a plug-in of one module passes them here, and its docstring is the manual page.
@@ -340,6 +345,7 @@ def check(
             explains=tuple(explains),
             advice=advice,
             run=function,
+            uses=tuple(uses),
             page=function.__globals__["__doc__"] or "",
             origin=function.__module__,
         )

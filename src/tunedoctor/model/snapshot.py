@@ -2,13 +2,13 @@
 
 It is immutable, and converts to JSON and back without loss. A parameter `gpus: NvidiaGpus` of a probe, check or fix
 requires that fact; `gpus: NvidiaGpus | None` gets None if it is absent, `gpus: NvidiaGpus | Unknown | None` also gets
-an Unknown as it is. A parameter `facts: Facts` gets each fact that the code uses as `facts.nvidia`, or an empty one if
-the fact is missing. Keyword parameters keep their defaults.
+an Unknown as it is. A parameter `facts: Facts` gets a view with each fact as an attribute, such as `facts.nvidia`, or
+an empty one if the fact is missing. Keyword parameters keep their defaults.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from types import CodeType, FunctionType, ModuleType, NoneType, UnionType
+from types import NoneType, UnionType
 from typing import Any, NamedTuple, TypeVar, get_args
 
 import msgspec
@@ -39,6 +39,10 @@ NOT_TOLD = Unknown(why="the report does not say")
 
 class SnapshotError(ValueError):
     """A text is not a snapshot; the message says why."""
+
+
+class UndeclaredFactError(RuntimeError):
+    """A check reads a fact that it does not declare; the message names it."""
 
 
 class Snapshot:
@@ -95,10 +99,10 @@ class Snapshot:
 class Facts:
     """A view of a snapshot: each fact as an attribute; an absent or unknown fact is false, with empty fields.
 
-    A function gets the facts that its code names, and those that the functions it passes the view to name.
+    The view of a check has only the facts that the check declares, so others depend on the right ones.
     """
 
-    __slots__ = ("_snapshot", "last", "looked_up")
+    __slots__ = ("_snapshot", "_uses", "last", "looked_up")
     looked_up: dict[type[Fact], None]
     """The kinds of facts that were requested so far, known or not, in this order."""
     last: FactOrLack
@@ -141,20 +145,30 @@ class Facts:
     typed: kinds.Typed
     request: kinds.Wanted
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, uses: tuple[type[Fact], ...] | None = None) -> None:
+        """Show the facts of these kinds; None: all."""
         self._snapshot = snapshot
+        self._uses = uses
         self.looked_up = {}
         self.last = snapshot.get(kinds.Errors)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  as the field is annotated
         """Return a fact, or an empty one."""
         if kind := FIELDS.get(name):
-            self.looked_up[kind] = None
-            answer = self._snapshot.get(kind)
-            if kind is not kinds.Errors:
-                self.last = answer
-            return answer if isinstance(answer, kind) else empty(kind)
+            if self._uses is not None and kind not in self._uses:
+                raise UndeclaredFactError(
+                    f"it reads facts.{name}: add {kind.__name__} to its uses="
+                )
+            return self._look_up(kind)
         raise AttributeError(name)
+
+    def _look_up(self, kind: type[F]) -> F:
+        """Return a fact, or an empty one, and note that it was requested."""
+        self.looked_up[kind] = None
+        answer = self._snapshot.get(kind)
+        if kind is not kinds.Errors:
+            self.last = answer
+        return answer if isinstance(answer, kind) else empty(kind)
 
 
 FIELDS: dict[str, type[Fact]] = {**Facts.__annotations__}
@@ -251,20 +265,6 @@ class NotRun(NamedTuple):
 
 
 @cache
-def wants(function: Callable[..., Any]) -> dict[str, Want]:
-    """Return what each parameter takes, and the facts that the code may read through a view of all facts.
-
-    Raises TypeError if a parameter is not a fact.
-    """
-    result = dict(parameters_of(function))
-    for name, hint in function.__annotations__.items():
-        if _is_view(hint):
-            for field in sorted(_fields_used(function, set())):
-                result[f"{name}.{field}"] = Want(FIELDS[field], absent=True, unknown=True)
-    return result
-
-
-@cache
 def parameters_of(function: Callable[..., Any], skipped: int = 0) -> dict[str, Want]:
     """Return what each parameter takes, without the first `skipped` and views of all facts.
 
@@ -304,31 +304,5 @@ def call(
     return function(*first, **arguments)
 
 
-_HEARD = {"heard", "if_heard", "matched", "readings"}
-"""Methods that checks call on their facts and that only errors answer."""
-
-
 def _is_view(hint: object) -> bool:
     return isinstance(hint, type) and issubclass(hint, Facts)
-
-
-def _fields_used(function: Callable[..., Any], visited: set[object]) -> set[str]:
-    """Return the fields of Facts that a function's code names, including in functions that it passes Facts to."""
-    visited.add(function)
-    codes, names = [function.__code__], set[str]()
-    while codes:
-        code = codes.pop()
-        names.update(code.co_names)
-        codes += [co_const for co_const in code.co_consts if isinstance(co_const, CodeType)]
-    module_globals = function.__globals__
-    spaces = [
-        module_globals,
-        *(vars(module) for n in names if isinstance(module := module_globals.get(n), ModuleType)),
-    ]
-    called = [space[name] for space in spaces for name in names if name in space]
-    fields = names & FIELDS.keys() | ({"errors"} if names & _HEARD else set())
-    for function_called in called:
-        if isinstance(function_called, FunctionType) and function_called not in visited:
-            takes = any(map(_is_view, function_called.__annotations__.values()))
-            fields |= _fields_used(function_called, visited) if takes else set()
-    return fields

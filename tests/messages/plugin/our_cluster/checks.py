@@ -4,12 +4,12 @@ What it means
     The mount of the cluster came after the job.
 """
 
-from tunedoctor.api import Facts, Finding, Host, advise, check, tell
+from tunedoctor.api import Errors, Facts, Finding, Host, advise, check, tell
 
 print("the plug-in ran")  # noqa: T201
 
 
-@check("fabric-down")
+@check("fabric-down", uses=(Errors, Host))
 def fabric_down(facts: Facts) -> Finding | None:
     """Tell of the port or the link that an error names."""
     if port := facts.matched("/port"):
