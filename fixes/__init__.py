@@ -1,1 +1,4 @@
-"""The fixes: one file each, named as its id."""
+"""The fixes, one module per subject: pure functions from a finding and facts to the steps that cure it.
+
+A fix only drafts steps. Versions, files and hashes are filled in by `planning/`, and `transaction/` carries them out.
+"""

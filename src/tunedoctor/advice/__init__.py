@@ -1,1 +1,4 @@
-"""Facts that several checks read from error texts: libraries that do not fit, and the owner of memory or a library."""
+"""Advice that several checks share: which library an error text blames, and what holds memory or a lock.
+
+Functions take facts and return findings or parts of them. What only one check needs stays in that check's module.
+"""

@@ -1,4 +1,7 @@
-"""The fact types: what can be known of a machine and a target environment."""
+"""The fact types, one file per subject: what can be known of a machine, a target environment or a run.
+
+Facts are frozen data without behaviour beyond simple properties. Each string passes `clean.py` when a fact is made.
+"""
 # each name of the files is one of this package
 # ruff: noqa: F403, F405
 

@@ -1,1 +1,5 @@
-"""Run installers as children with a time limit, and ask them and package indexes for versions."""
+"""The user's package sources, and pip and uv as child processes that ask indexes for versions.
+
+Sources are read into one value, which both tools get as environment variables. Nothing is installed here: that is
+done in `transaction/`.
+"""

@@ -1,1 +1,4 @@
-"""The shared vocabulary: findings and fixes, plans, versions, snapshots, and how functions are given facts."""
+"""What all rooms share: findings and fixes, plans, versions, snapshots, wording, and how functions are given facts.
+
+It knows no operating system, no file and no command.
+"""

@@ -1,1 +1,4 @@
-"""Run the smoke training: start its scripts in the target, judge their results, and name the cause of a failure."""
+"""The smoke training, from outside: start its scripts in the target, judge its stages, find a failure's cause.
+
+The scripts that train are in `target/`.
+"""

@@ -1,1 +1,4 @@
-"""Safe access to the system: child processes that cannot outlive doctor, and reading of files from others."""
+"""Safe access to the system: child processes that cannot outlive doctor, and reading of other people's files.
+
+It also decides which programs of PATH may be started. What the programs say is understood in `probes/`.
+"""

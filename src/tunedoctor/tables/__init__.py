@@ -1,1 +1,4 @@
-"""Knowledge about the world: data files, each row with its source, and a small loader for each."""
+"""Knowledge as data, each row with source and date, and a small loader for each file.
+
+A new card, driver, release or message is a row here or in `checks/*.toml`, not code.
+"""
