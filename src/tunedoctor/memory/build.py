@@ -37,6 +37,8 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
     active: int = 0
     expert_width: int = 0
     shared_width: int = 0
+    latent: int = 0
+    """Width that the routed experts read and write, if it differs from that of the residual (Nemotron 3)."""
     activation: str = ""
     expert_names: tuple[str, ...] = ()
 
@@ -140,7 +142,7 @@ def routed(n: Numbers, family: Family) -> tuple[Experts, list[Matrix], int]:
     experts = Experts(
         count=n.experts,
         active=max(1, min(n.active, n.experts)),
-        inputs=n.hidden,
+        inputs=n.latent or n.hidden,
         width=n.expert_width or n.feed,
         bias=family.expert_bias,
         gated=family.gated,
@@ -148,9 +150,14 @@ def routed(n: Numbers, family: Family) -> tuple[Experts, list[Matrix], int]:
         names=n.expert_names,
     )
     other = n.experts * n.hidden + (n.experts if family.router_bias else 0)
+    other += n.hidden if family.router_scale else 0
     shared = dense(n, family, n.shared_width) if n.shared_width else []
     if shared and family.shared_gate:
         shared = [*shared, Matrix("shared_expert_gate", n.hidden, 1, "feed")]
+    if n.latent:
+        into = Matrix("fc1_latent_proj", n.hidden, n.latent, "feed", n.feed_bias)
+        back = Matrix("fc2_latent_proj", n.latent, n.hidden, "latent", n.feed_bias)
+        shared = [*shared, into, back]
     return experts, shared, other
 
 

@@ -50,6 +50,8 @@ class Family(msgspec.Struct, frozen=True):
     expert_bias: bool = False
     expert_parts: int = 3
     router_bias: bool = False
+    router_scale: bool = False
+    """The router scales what it reads, with a weight for each element."""
     shared_gate: bool = False
     """A matrix of hidden x 1 weights the shared expert."""
     query_gate: bool = False

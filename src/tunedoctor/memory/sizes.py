@@ -58,6 +58,7 @@ def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
         dropped=any(config.number(key) > 0 for key in KEYS["dropouts"]),
         expert_names=KNOWN.peft.expert_names.get(name_of(model_type), ()),
         shared_width=_shared(config, model_type, own) if experts else 0,
+        latent=config.or_else(0, "moe_latent_size") if experts else 0,
     )
 
 
@@ -122,7 +123,7 @@ def _feed(config: Fields, hidden: int, model_type: str) -> int:
 
 
 def _shared(config: Fields, model_type: str, expert_width: int) -> int:
-    if model_type == "llama4_text":
+    if model_type in ("llama4_text", "gemma4_text"):  # the dense part runs beside the experts
         return config.or_else(0, "intermediate_size")
     if own := config.whole(*KEYS["shared"]):
         return own
