@@ -416,7 +416,9 @@ def _axolotl_template(found: Configuration, lacks: str) -> Iterator[Mistake]:
     if own_tokenizer not in (None, "", found.plan.model):
         return
     datasets = found.document.get("datasets")
-    for place, one in enumerate(datasets if isinstance(datasets, list) else ()):
+    if not isinstance(datasets, list):
+        return
+    for place, one in enumerate(datasets):
         if not isinstance(one, dict) or one.get("type") != "chat_template":
             continue
         if (one.get("chat_template") or default or "tokenizer_default") == "tokenizer_default":
