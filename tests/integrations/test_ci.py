@@ -222,9 +222,10 @@ def test_the_page_works_as_pasted(project):
     assert bool(cases.findall(".//failure")) == bool(code)
 
 
-def test_the_page_names_files_that_are_there():
-    page = (FILES.parent / "docs/ci.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"integrations/[\w./-]+", page))
+def test_the_pages_name_files_that_are_there_and_all_of_them():
+    pages = [FILES.parent / "docs/ci.md", FILES.parent / "docs/start.md"]
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
+    named = {one.rstrip(".") for one in re.findall(r"integrations/[\w./-]+", text)}
     assert all((FILES.parent / one).exists() for one in named)
     folders = {Path(one).parts[1] for one in named}
     assert folders == {one.name for one in FILES.iterdir()}

@@ -19,6 +19,8 @@ def load(name):
     else:
         raise ValueError("no build for torch 9.9")
 hub.load_and_register_attn_kernel = load
+if not {installed}:  # transformers itself may bring the package
+    sys.modules["kernels"] = None
 print("CHOSEN", train_attention.choose_attention(config, Device()))
 sys.exit(7)
 """

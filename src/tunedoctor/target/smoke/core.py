@@ -173,7 +173,7 @@ class Core:
             peak=self.lab.peak(),
             allocated=self.lab.bytes("max_memory_allocated"),
             at_step=len(run.losses),
-            losses=run.told(),
+            losses=run.rounded_losses(),
         )
         first, last = run.losses[0], run.losses[-1]
         if self.enough and last >= self.enough:
