@@ -26,6 +26,7 @@ from sklearn.svm import LinearSVC
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.messages.cause import page_of
 from tunedoctor.messages.file import read_cause
+from tunedoctor.messages.match import shipped
 from tunedoctor.ranking.rank import (
     BETWEEN,
     END,
@@ -132,7 +133,9 @@ def _of_causes() -> Iterator[tuple[str, str]]:
         page = sections(page_of(check), check.explains)
         yield from ((page[name], check.id) for name in SECTIONS[:3] if name in page)
         for line in page.get("Seen as", "").splitlines() if not check.by_words else ():
-            yield line, check.id
+            # a message that other causes have as well shows none of them alone
+            if {match.cause for match in shipped().matches(line)} <= {check.id}:
+                yield line, check.id
     bare = [check.id for check in all_checks() if check.by_words]
     for id_ in bare:
         file = ROOT / "checks" / f"{id_.replace('-', '_')}.toml"
