@@ -315,6 +315,7 @@ MPS_FLOOR = (("2.9", "14.0"), ("2.5", "13.0"), ("1.12", "12.3"))
 
 @api.check(
     "macos-too-old",
+    systems=("macos",),
     uses=(
         api.AmdGpus,
         api.Errors,

@@ -4,7 +4,9 @@ LEAST = 8 << 30
 """Bytes: two workers with the CUDA libraries."""
 
 
-@api.check("pagefile-too-small", uses=(api.Errors, api.Memory, api.TorchBuild))
+@api.check(
+    "pagefile-too-small", systems=("windows",), uses=(api.Errors, api.Memory, api.TorchBuild)
+)
 def pagefile_too_small(facts: api.Facts) -> api.Finding | None:
     """Judge the remaining memory; WinError 1455, in any language, makes it an error."""
     cpu = facts.torch.accelerator == "cpu"
@@ -32,7 +34,7 @@ INTEL = ("backend_with_compiler", "intel-ext-pt-gpu", "intel-ext-pt-python")
 """DLLs of Intel's extension and its own torch, which need libuv and oneAPI. Source: its installation guide."""
 
 
-@api.check("windows-missing-dll", uses=(api.Errors, api.TorchBuild))
+@api.check("windows-missing-dll", systems=("windows",), uses=(api.Errors, api.TorchBuild))
 def windows_missing_dll(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Finding | None:
     """Report error 126 in a library."""
     if failed := facts.matched("/failed"):
@@ -80,7 +82,7 @@ def _missing_in_torch(facts: api.Facts, name: str) -> api.Finding:
     return api.Finding(found=found, cure=INSTALL_RUNTIME, cure_note="needs an administrator")
 
 
-@api.check("windows-vcredist", uses=(api.Errors, api.TorchBuild))
+@api.check("windows-vcredist", systems=("windows",), uses=(api.Errors, api.TorchBuild))
 def windows_vcredist(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Finding | None:
     """Report error 1114 in a torch library."""
     stated = facts.heard("/stated")
@@ -123,7 +125,7 @@ def _no_runtime(error: str, found: str = "") -> api.Finding:
     )
 
 
-@api.check("wsl1-no-gpu", uses=(api.Errors, api.NvidiaAnswer, api.TorchBuild))
+@api.check("wsl1-no-gpu", systems=("wsl",), uses=(api.Errors, api.NvidiaAnswer, api.TorchBuild))
 def wsl1_no_gpu(facts: api.Facts, host: api.Host) -> api.Finding | None:
     """Report an error if a GPU build is installed or was requested, otherwise a note."""
     if host.wsl != 1:
@@ -146,7 +148,11 @@ def wsl1_no_gpu(facts: api.Facts, host: api.Host) -> api.Finding | None:
     )
 
 
-@api.check("wsl-container-toolkit-stale", uses=(api.Container, api.Errors, api.Host))
+@api.check(
+    "wsl-container-toolkit-stale",
+    systems=("wsl", "windows"),
+    uses=(api.Container, api.Errors, api.Host),
+)
 def wsl_container_toolkit_stale(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Report only error 500, and only if the system is WSL or unknown."""
     error = facts.heard()

@@ -15,7 +15,17 @@ from museum import diagnosis_of, names, snapshot_of
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.diagnosis.report import Report, report_of
-from tunedoctor.facts import KINDS, Absent, Cpu, FileLimit, Host, Memory, Target, Unknown
+from tunedoctor.facts import (
+    KINDS,
+    Absent,
+    Cpu,
+    FileLimit,
+    Host,
+    Memory,
+    NvidiaGpus,
+    Target,
+    Unknown,
+)
 from tunedoctor.messages.cause import page_of
 from tunedoctor.model.findings import SEVERITIES, Check, Cure, Finding, Severity, tell
 from tunedoctor.model.snapshot import Facts, Snapshot
@@ -425,3 +435,34 @@ def test_a_check_reads_no_fact_that_it_does_not_declare():
     declared = Check(id="ours", title="Ours", run=run, origin="here", uses=(Host,))
     why = diagnose(snapshot_of("healthy-rtx4090"), [declared]).unknown["ours"]
     assert why.endswith("it reads facts.cpu: add Cpu to its uses=")
+
+
+@pytest.mark.parametrize(
+    ("systems", "os", "wsl", "skipped"),
+    [
+        (("windows",), "linux", 0, "only for Windows"),
+        (("wsl", "windows"), "linux", 0, "only for WSL and Windows"),
+        (("wsl", "windows"), "linux", 2, None),
+        (("windows",), "windows", 0, None),
+        (("macos",), "windows", 0, "only for macOS"),
+        ((), "linux", 0, None),
+    ],
+)
+def test_a_check_of_another_system_is_skipped_and_not_passed(systems, os, wsl, skipped):
+    snapshot = SNAPSHOT.having(Host=Host(os=os, name="x", wsl=wsl))
+    diagnosis = diagnose(snapshot, [a_check("a", answer=None, systems=systems)])
+    assert diagnosis.skipped.get("a") == skipped
+    assert diagnosis.passed == (() if skipped else ("a",))
+
+
+def test_what_an_error_shows_is_reported_whatever_the_system():
+    """A pasted report may hold the error of another machine."""
+    assert [one.check.id for one in diagnose(SNAPSHOT, [a_check("a", systems=("windows",))]).causes]
+
+
+def test_a_check_of_gpus_passes_only_where_a_gpu_was_examined():
+    checks = [a_check("a", answer=None, kind=NvidiaGpus | Unknown | None)]
+    none = SNAPSHOT.having(NvidiaGpus=Absent(why="no NVIDIA GPU"))
+    assert diagnose(none, checks).skipped == {"a": "no GPU to examine"}
+    some = SNAPSHOT.having(NvidiaGpus=snapshot_of("healthy-rtx4090").get(NvidiaGpus))
+    assert diagnose(some, checks).passed == ("a",)

@@ -4,7 +4,21 @@ from collections.abc import Iterable
 
 import msgspec
 
-from tunedoctor.facts import Absent, Errors, Fact, Knowledge, Runtime, Target, Unknown
+from tunedoctor.facts import (
+    Absent,
+    AmdGpus,
+    AppleGpu,
+    Errors,
+    Fact,
+    Host,
+    IntelGpu,
+    Knowledge,
+    NvidiaAnswer,
+    NvidiaGpus,
+    Runtime,
+    Target,
+    Unknown,
+)
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.messages.check_facts import CheckFacts
 from tunedoctor.model.findings import SEVERITIES, Check, Finding, Severity
@@ -13,6 +27,8 @@ from tunedoctor.ranking.weigh import outweighed
 
 _NOBODY = Absent(why=NO_ENVIRONMENT)
 _NO_TEXT = Absent(why="left out")
+_SYSTEM_NAMES = {"windows": "Windows", "wsl": "WSL", "macos": "macOS", "linux": "Linux"}
+_GPU_KINDS = frozenset((NvidiaGpus, NvidiaAnswer, AmdGpus, IntelGpu, AppleGpu))
 
 
 class DiagnosedFinding(msgspec.Struct, frozen=True):
@@ -79,7 +95,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
         match outcome:
             case NotRun() | None if check.by_words:
                 continue  # no error mentions it, which proves nothing
-            case NotRun(why=Absent(why=why)):
+            case NotRun() | None if why := _not_applicable(check, outcome, snapshot):
                 skipped[id_] = why
             case NotRun(why=other):
                 unknown[id_] = other.why
@@ -87,20 +103,13 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
                 unknown[id_] = why
             case None if why := _nothing_known(check, snapshot, facts):
                 unknown[id_] = why
-            case None if _NOBODY in map(snapshot.get, _kinds_read(check, facts)):
-                skipped[id_] = _NOBODY.why
+            case None if why := _nothing_examined(check, snapshot, facts):
+                skipped[id_] = why
             case None:
                 passed.append(id_)
             case finding:
                 findings[id_] = DiagnosedFinding(check, finding.told_by(check))
-    weighed = [
-        diagnosed
-        for id_, diagnosed in findings.items()
-        if diagnosed.claims and outweighed(id_, snapshot)
-    ]
-    less = [
-        findings.pop(one.check.id) for one in weighed if not _shown_by_machine(one.check, snapshot)
-    ]
+    less_likely = _take_outweighed(findings, snapshot)
     below = {id_: _follow(id_, by_id, findings) for id_ in findings}
     pairs = ((cause, symptom) for cause, several in below.items() for symptom in several)
     # two findings that explain each other are both causes
@@ -123,8 +132,24 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
         skipped=skipped,
         unknown=unknown,
         blind=tuple(id_ for id_ in unknown if by_id[id_].severity == "error"),
-        outweighed=tuple(less),
+        outweighed=less_likely,
         quiet=tuple(quiet),
+    )
+
+
+def _take_outweighed(
+    findings: dict[str, DiagnosedFinding], snapshot: Snapshot
+) -> tuple[DiagnosedFinding, ...]:
+    """Remove and return the findings whose errors resemble another cause more."""
+    weighed = [
+        diagnosed
+        for id_, diagnosed in findings.items()
+        if diagnosed.claims and outweighed(id_, snapshot)
+    ]
+    return tuple(
+        findings.pop(diagnosed.check.id)
+        for diagnosed in weighed
+        if not _shown_by_machine(diagnosed.check, snapshot)
     )
 
 
@@ -193,6 +218,23 @@ def _nothing_known(check: Check, snapshot: Snapshot, facts: Facts) -> str:
         return next((answer.why for answer in answers.values() if isinstance(answer, Unknown)), "")
     known = {kind for kind, answer in answers.items() if not isinstance(answer, Unknown)}
     return "" if snapshot.find(Target) or known - {Errors, Knowledge} else NOT_TOLD.why
+
+
+def _not_applicable(check: Check, outcome: NotRun | None, snapshot: Snapshot) -> str:
+    """Return why a check without a finding is not for this system, or lacks what it is about; "" otherwise."""
+    host = snapshot.find(Host)
+    if host and check.systems and not {host.os, "wsl" if host.wsl else ""} & {*check.systems}:
+        return f"only for {' and '.join(_SYSTEM_NAMES[system] for system in check.systems)}"
+    return outcome.why.why if outcome and isinstance(outcome.why, Absent) else ""
+
+
+def _nothing_examined(check: Check, snapshot: Snapshot, facts: Facts) -> str:
+    """Return why a check that found nothing had nothing to examine, no environment or no GPU; "" if it had."""
+    if _NOBODY in map(snapshot.get, _kinds_read(check, facts)):
+        return _NOBODY.why
+    of_gpus = [snapshot.get(kind) for kind in kinds_of(check) if kind in _GPU_KINDS]
+    absent = of_gpus and all(isinstance(answer, Absent) for answer in of_gpus)
+    return "no GPU to examine" if absent else ""
 
 
 def _kinds_read(check: Check, facts: Facts) -> list[type[Fact]]:

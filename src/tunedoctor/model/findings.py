@@ -292,6 +292,9 @@ Result = Finding | Unknown | None
 """What a check returns: None if all is well, Unknown if the facts do not decide it."""
 
 
+System = Literal["windows", "wsl", "macos", "linux"]
+
+
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """A check, as the registry has it."""
 
@@ -306,6 +309,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     run: Callable[..., Result]
     uses: tuple[type[Fact], ...] = ()
     """Kinds of facts that `run` reads through its view of all facts, beside those of its parameters."""
+    systems: tuple[System, ...] = ()
+    """Systems that it is about; () for all."""
     origin: str
     """The module that defines it; for a check without code its file, checks/NAME.toml."""
     means: str = ""
@@ -326,12 +331,14 @@ def check(  # noqa: PLR0913  what a plug-in of one module can say
     severity: Severity = "error",
     *,
     uses: tuple[type[Fact], ...] = (),
+    systems: tuple[System, ...] = (),
     explains: tuple[str, ...] | list[str] = (),
     advice: bool = False,
 ) -> Callable[[Body], Body]:
     """Mark a pure function as a check; its parameters name the facts that it needs.
 
     `uses`: the facts that it reads through a parameter `facts: Facts`; it cannot read others.
+    `systems`: the systems that it is about; on others it is skipped unless an error text shows its cause.
 
     It returns a Finding, None if all is well, or Unknown(why) if the facts do not decide it. Its texts are in
     NAME.toml next to it; a plug-in of one module passes them here, and its docstring is the manual page.
@@ -346,6 +353,7 @@ def check(  # noqa: PLR0913  what a plug-in of one module can say
             advice=advice,
             run=function,
             uses=tuple(uses),
+            systems=tuple(systems),
             page=function.__globals__["__doc__"] or "",
             origin=function.__module__,
         )
