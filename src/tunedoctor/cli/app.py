@@ -28,18 +28,18 @@ class CommandInfo(NamedTuple):
 
 COMMANDS: dict[str, CommandInfo] = {
     "check": CommandInfo("Diagnose", "find problems; reads only, takes a quarter of a second"),
-    "triage": CommandInfo("Diagnose", "the same diagnosis from a pasted report or error"),
+    "triage": CommandInfo("Diagnose", "diagnose a pasted error, log or report"),
     "run": CommandInfo("Diagnose", "run a command unchanged and explain why it failed"),
     "explain": CommandInfo("Diagnose", "explain a finding, an error message or a topic"),
     "diff": CommandInfo("Diagnose", "compare two machines: what differs, and what matters"),
     "fleet": CommandInfo("Diagnose", "check many machines at once and find the outliers"),
-    "smoke": CommandInfo("Diagnose", "train a tiny model in the target, offline, in seconds"),
+    "smoke": CommandInfo("Diagnose", "train a tiny model in the environment, offline"),
     "demo": CommandInfo("Diagnose", "see check and fix on a simulated machine; changes nothing"),
-    "fix": CommandInfo("Fix", "one plan for what was found, applied as a whole or not at all"),
+    "fix": CommandInfo("Fix", "fix what check finds; shows a plan first, can be undone"),
     "undo": CommandInfo("Fix", "restore the state before the last fix"),
     "wheel": CommandInfo("Fix", "choose the PyTorch build for a machine, with install commands"),
-    "set": CommandInfo("Fix", "find one set of libraries that works together", "set_"),
-    "fit": CommandInfo("Train", "memory a fine-tune needs, whether it fits, what to change"),
+    "set": CommandInfo("Fix", "find a set of libraries that work together", "set_"),
+    "fit": CommandInfo("Train", "estimate memory: what a fine-tune needs, and whether it fits"),
     "data": CommandInfo("Train", "check training data: faulty lines, duplicates, leaks, lengths"),
     "init": CommandInfo("Train", "write a first training configuration"),
     "train": CommandInfo("Train", "fine-tune with a configuration"),
@@ -58,8 +58,7 @@ COMMANDS: dict[str, CommandInfo] = {
 _INTRO = "doctor finds what stops a machine from fine-tuning language models, and fixes it."
 _ENDING = (
     "Exit codes  0 ready   1 findings   2 misuse or undecided   130 interrupted",
-    "Options     --target PATH  --deep  --only ID  --skip ID  --format F  -q  -v",
-    "            all of a command: doctor help COMMAND",
+    "Options     doctor help COMMAND lists the options of a command",
 )
 PARSER_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 """Base of all errors of the parser, ClickException, which Typer 0.26 moved into itself."""

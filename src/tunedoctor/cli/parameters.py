@@ -112,19 +112,19 @@ TargetOption = Annotated[
         "--target",
         "-t",
         metavar="PATH",
-        help="Interpreter or environment folder to examine.",
+        help="Python environment to use: its folder or its interpreter.",
         rich_help_panel="Target",
     ),
 ]
 OwnOption = Annotated[
     bool,
-    typer.Option("--self", help="Examine doctor's own environment.", rich_help_panel="Target"),
+    typer.Option("--self", help="Use doctor's own environment.", rich_help_panel="Target"),
 ]
 SystemOption = Annotated[
     bool,
     typer.Option(
         "--system",
-        help="Examine the Python outside of virtual environments, as on Colab and in images.",
+        help="Use the system's Python instead of a virtual environment, as on Colab and in containers.",
         rich_help_panel="Target",
     ),
 ]
@@ -239,7 +239,7 @@ DeepOption = Annotated[
     bool,
     typer.Option(
         "--deep",
-        help="Also run the target's own packages, stage by stage.",
+        help="Also import and run the environment's packages, in a child process.",
         rich_help_panel="Checks",
     ),
 ]
@@ -278,7 +278,7 @@ PlatformOption = Annotated[
     typer.Option(
         "--platform",
         metavar="P",
-        help="Describe another machine: linux, wsl, windows or macos.",
+        help="Operating system, if not this one: linux, wsl, windows or macos.",
         rich_help_panel="Machine",
     ),
 ]
@@ -287,7 +287,7 @@ ArchOption = Annotated[
     typer.Option(
         "--arch",
         metavar="A",
-        help="CPU architecture of the Python: x86_64, aarch64 or arm64.",
+        help="CPU architecture, if not this one: x86_64, aarch64 or arm64.",
         rich_help_panel="Machine",
     ),
 ]
@@ -304,7 +304,7 @@ ProjectSourcesOption = Annotated[
     bool,
     typer.Option(
         "--allow-project-sources",
-        help="Use the package indexes that pyproject.toml, uv.toml or requirements.txt name.",
+        help="Use the package indexes listed in pyproject.toml, uv.toml or requirements.txt.",
         rich_help_panel="Package sources",
     ),
 ]

@@ -103,7 +103,7 @@ def check(
         typer.Option(
             "--timeout",
             metavar="S",
-            help="Time limit in seconds (default: none). Checks that are not done by then are undecided.",
+            help="Time limit in seconds (default: none). Checks that have not finished by then are undecided.",
             rich_help_panel="Checks",
             min=0.5,
             max=86400,
@@ -115,7 +115,7 @@ def check(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="Judge a snapshot file instead of this machine (- for stdin).",
+            help="Check a snapshot file instead of this machine (- for stdin).",
             rich_help_panel="Target",
         ),
     ] = None,
@@ -125,7 +125,7 @@ def check(
             "--for",
             metavar="FILE",
             help=(
-                "Also check this training configuration: of axolotl, LLaMA-Factory, torchtune, ms-swift,"
+                "Also check this configuration file of axolotl, LLaMA-Factory, torchtune, ms-swift,"
                 " TRL, unsloth, Trainer, DeepSpeed or accelerate."
             ),
             rich_help_panel="Target",
@@ -149,7 +149,7 @@ def check(
             "--requirements",
             "-r",
             metavar="FILE",
-            help="Judge only this requirements file. Implies --project.",
+            help="Check only this requirements file. Implies --project.",
             rich_help_panel="Project",
         ),
     ] = "",
@@ -158,7 +158,7 @@ def check(
         typer.Option(
             "--extra",
             metavar="NAME",
-            help="Include these optional dependencies of the project. Repeatable.",
+            help="Include this extra (optional dependencies) of the project. Repeatable.",
             rich_help_panel="Project",
         ),
     ] = None,
@@ -177,8 +177,8 @@ def check(
             "--gpu",
             metavar="G",
             help=(
-                "Judge the project or the configuration on a machine with this GPU, for example"
-                " 'RTX 5090', 8.9, gfx1100 or none. With --project, repeat it for one verdict each."
+                "Check the project or the configuration for a machine with this GPU, for example"
+                " 'RTX 5090', 8.9, gfx1100 or none. With --project, repeat it to check several GPUs."
             ),
             rich_help_panel="Project",
             autocompletion=complete_gpu,
@@ -192,7 +192,7 @@ def check(
         typer.Option(
             "--python",
             metavar="V",
-            help="Python version for the project, for example 3.12. Default: the one it asks for.",
+            help="Python version for the project, for example 3.12 (default: the one it declares).",
             rich_help_panel="Machine",
         ),
     ] = "",
@@ -207,7 +207,7 @@ def check(
         ),
     ] = False,
 ) -> int:
-    """Find what stops this machine and a Python environment from training. Reads only."""
+    """Find what stops this machine and its Python environment from training. Changes nothing."""
     from tunedoctor.cli.check import run_check
     from tunedoctor.cli.command_options import CheckOptions
 

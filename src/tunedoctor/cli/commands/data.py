@@ -46,7 +46,7 @@ def data(
         typer.Option(
             "--model",
             metavar="M",
-            help="Count tokens with this model's tokenizer, in the target.",
+            help="Count tokens with this model's tokenizer, in the environment.",
             rich_help_panel="Training",
         ),
     ] = "",
@@ -111,7 +111,7 @@ def data(
         typer.Option(
             "--convert",
             metavar="OUT",
-            help="Write all rows to this .jsonl file.",
+            help="Write the training rows to this .jsonl file, with the column names that trainers know.",
             rich_help_panel="Output",
         ),
     ] = "",
@@ -120,7 +120,7 @@ def data(
         typer.Option(
             "--split",
             metavar="SHARE",
-            help="Share of rows to hold out, for example 0.1, written to OUT.eval.jsonl.",
+            help="With --convert: share of rows to write to OUT.eval.jsonl instead, for example 0.1.",
             rich_help_panel="Output",
             min=0.0001,
             max=0.9,
@@ -136,7 +136,7 @@ def data(
         typer.Option(
             "--jobs",
             metavar="N",
-            help="Number of processes (0: chosen automatically).",
+            help="Number of processes (0: doctor chooses).",
             min=0,
             max=256,
         ),

@@ -20,7 +20,7 @@ def demo(
         typer.Option("--format", help="Output format.", rich_help_panel="Output"),
     ] = "terminal",
 ) -> int:
-    """Show check, fix and check again on a simulated machine. Examines and changes nothing here."""
+    """Show check, fix and check again on a simulated machine. Does not touch your own."""
     from tunedoctor.cli.command_options import DemoOptions
     from tunedoctor.cli.demo import run_demo
 

@@ -18,7 +18,7 @@ def envs(
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the sizes.")] = False,
     format: FormatOption = "terminal",
 ) -> int:
-    """List your Python environments with Python version, torch and size, by reading files only."""
+    """List your Python environments with Python version, torch version and size. Only reads files."""
     from tunedoctor.cli.command_options import EnvsOptions
     from tunedoctor.cli.envs import run_envs
 

@@ -53,7 +53,7 @@ def export(
         bool, typer.Option("--force", help="Overwrite files.", rich_help_panel="Output")
     ] = False,
 ) -> int:
-    """Convert a trained model for other programs and print their commands."""
+    """Convert a trained model for other programs and print the commands that use it."""
     from tunedoctor.cli.command_options import ExportArguments
     from tunedoctor.cli.export import run_export
 

@@ -50,7 +50,7 @@ def fit(
         Literal["sft", "dpo", "orpo"],
         typer.Option(
             "--objective",
-            help="Loss; dpo and orpo learn from pairs of answers.",
+            help="Training objective; dpo and orpo learn from pairs of answers.",
             rich_help_panel="Training details",
         ),
     ] = "sft",
@@ -200,7 +200,10 @@ def fit(
         typer.Option(
             "--with",
             metavar="L=V,…",
-            help="Library versions for --stack, for example transformers=4.48,liger (default: the environment's).",
+            help=(
+                "Versions of the libraries of --stack, for example transformers=4.48,liger (default:"
+                " those of the environment)."
+            ),
             rich_help_panel="Libraries",
         ),
     ] = "",
@@ -221,7 +224,11 @@ def fit(
         ],
         typer.Option(
             "--loss",
-            help="How the loss is computed (default: as the stack does).",
+            metavar="KIND",
+            help=(
+                "How the loss is computed: whole, chunked, recomputed, in-place, fused, or a variant"
+                " listed in doctor explain fit (default: as the stack does)."
+            ),
             rich_help_panel="Library details",
         ),
     ] = "stack",
@@ -337,7 +344,7 @@ def fit(
         typer.Option(
             "--tokens",
             metavar="N",
-            help="Tokens of the complete training, for example 20M; adds time and cost.",
+            help="Tokens in the whole training, for example 20M; adds time and cost.",
             rich_help_panel="Cost",
         ),
     ] = "",
@@ -391,7 +398,7 @@ def fit(
         bool,
         typer.Option(
             "--exact",
-            help="Trace the real model class in the target instead of using formulas.",
+            help="Trace the real model class in the environment instead of using formulas.",
             rich_help_panel="Libraries",
         ),
     ] = False,
@@ -401,13 +408,13 @@ def fit(
         bool,
         typer.Option(
             "--cards",
-            help="List what each GPU model can train; with MODEL, which ones can do this run.",
+            help="List what each GPU model can train. With MODEL: list the GPU models that can train it.",
             rich_help_panel="Common options",
         ),
     ] = False,
     format: FormatOption = "terminal",
 ) -> int:
-    """Estimate the memory a fine-tune needs, whether it fits, and what to change."""
+    """Estimate how much memory a fine-tune needs, whether it fits, and what to change if not."""
     from tunedoctor.cli.fit import run_fit
     from tunedoctor.core.fit import FitOptions
 

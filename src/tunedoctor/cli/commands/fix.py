@@ -78,7 +78,7 @@ def fix(
         typer.Option(
             "--plan",
             metavar="ID",
-            help="Apply only if the plan has this id (plan_id of --format json).",
+            help="Apply the plan only if it has this ID (plan_id in --format json).",
             rich_help_panel="Apply",
         ),
     ] = "",
@@ -87,7 +87,7 @@ def fix(
         typer.Option(
             "--script",
             metavar="FILE",
-            help="Write the plan as a shell script (- for stdout); with --new, the setup of a bare machine.",
+            help="Write the plan as a shell script (- for stdout). With --new, the script sets up a bare machine.",
             rich_help_panel="Apply",
         ),
     ] = None,
@@ -104,7 +104,7 @@ def fix(
         typer.Option(
             "--new",
             metavar="PATH",
-            help="Create a ready environment in this folder.",
+            help="Create an environment that is ready for training in this folder.",
             rich_help_panel="New environment",
         ),
     ] = None,
@@ -124,8 +124,8 @@ def fix(
             "-r",
             metavar="FILE",
             help=(
-                "Requirements file for the new environment, or with --project the only file to fix."
-                " Default: what the project declares."
+                "Requirements file to install into the new environment (default: what the project"
+                " declares). With --project: fix only this file."
             ),
             rich_help_panel="New environment",
         ),
@@ -136,8 +136,8 @@ def fix(
             "--python",
             metavar="P",
             help=(
-                "Interpreter for the new environment: a version such as 3.12, or a path. With"
-                " --project the version that the project is judged for."
+                "Python for the new environment: a version such as 3.12, or a path. With"
+                " --project: the Python version to fix the project for."
             ),
             rich_help_panel="New environment",
         ),
@@ -146,22 +146,24 @@ def fix(
         bool,
         typer.Option(
             "--deep",
-            help="Run the target's packages to find problems and to prove the result.",
-            rich_help_panel="Proof",
+            help="Run the environment's packages to find problems and to test the result.",
+            rich_help_panel="Tests",
         ),
     ] = False,
     smoke: Annotated[
         bool,
         typer.Option(
-            "--smoke", help="Also prove the result with a tiny training.", rich_help_panel="Proof"
+            "--smoke",
+            help="Also test the result by training a tiny model.",
+            rich_help_panel="Tests",
         ),
     ] = False,
     no_import: Annotated[
         bool,
         typer.Option(
             "--no-import",
-            help="Do not import the packages to prove the result.",
-            rich_help_panel="Proof",
+            help="Test the result without importing its packages.",
+            rich_help_panel="Tests",
         ),
     ] = False,
     system: Annotated[
@@ -184,7 +186,7 @@ def fix(
         bool,
         typer.Option(
             "--environment-only",
-            help="Do not change the project's files; the project's next sync then undoes the fix.",
+            help="Fix only the environment, not the project's files. The project's next sync undoes such a fix.",
             rich_help_panel="Apply",
         ),
     ] = False,
@@ -205,7 +207,7 @@ def fix(
         typer.Option(
             "--extra",
             metavar="NAME",
-            help="Include these optional dependencies of the project. Repeatable.",
+            help="Include this extra (optional dependencies) of the project. Repeatable.",
             rich_help_panel="Project",
         ),
     ] = None,
@@ -223,7 +225,7 @@ def fix(
         typer.Option(
             "--gpu",
             metavar="G",
-            help="Fix the project for a machine with this GPU. Repeatable: for each of them.",
+            help="Fix the project for a machine with this GPU. Repeat it for several GPUs.",
             rich_help_panel="Project",
             autocompletion=complete_gpu,
         ),
@@ -234,7 +236,7 @@ def fix(
     allow_project_sources: ProjectSourcesOption = False,
     plugin: PluginOption = None,
 ) -> int:
-    """Fix what was found: shows one plan first, applies all of it or nothing, and can be undone."""
+    """Fix what doctor check finds. Shows a plan first, applies all of it or nothing, and can be undone."""
     from tunedoctor.cli.command_options import FixArguments
     from tunedoctor.cli.fix import run_fix
 

@@ -39,7 +39,7 @@ def fleet(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="Judge these snapshots or reports: JSON files, folders of them, or - for JSON lines on stdin.",
+            help="Check these snapshots or reports: JSON files, folders of them, or - for JSON lines on stdin.",
             rich_help_panel="Machines",
         ),
     ] = None,
@@ -47,7 +47,7 @@ def fleet(
         str | None,
         typer.Option(
             "--slurm",
-            metavar="NODES",
+            metavar="[NODES]",
             help="Check Slurm nodes: all, a partition, or a list such as n[1-40].",
             rich_help_panel="Machines",
         ),
@@ -56,7 +56,7 @@ def fleet(
         str | None,
         typer.Option(
             "--ray",
-            metavar="ADDRESS",
+            metavar="[ADDRESS]",
             help="Check the nodes of a Ray cluster.",
             rich_help_panel="Machines",
         ),
@@ -65,8 +65,8 @@ def fleet(
         str | None,
         typer.Option(
             "--kubernetes",
-            metavar="SELECTOR",
-            help="Check Kubernetes nodes, by label selector.",
+            metavar="[LABELS]",
+            help="Check Kubernetes nodes; only those with these labels, if given.",
             rich_help_panel="Machines",
         ),
     ] = None,
@@ -98,7 +98,7 @@ def fleet(
         typer.Option(
             "--doctor",
             metavar="PATH",
-            help="Path of doctor on the nodes (default: the one on their PATH, or else a copy that doctor sends).",
+            help="Path of doctor on the nodes (default: the one on their PATH, or else a temporary copy).",
             rich_help_panel="Machines",
         ),
     ] = "",
@@ -136,7 +136,7 @@ def fleet(
         typer.Option(
             "--at-once",
             metavar="N",
-            help="Number of nodes to ask at the same time.",
+            help="Number of nodes to check at the same time.",
             rich_help_panel="Machines",
             min=1,
             max=4096,
@@ -155,7 +155,7 @@ def fleet(
         bool,
         typer.Option(
             "--drain",
-            help="Plan to drain Slurm nodes with a cause that an administrator has to fix.",
+            help="Plan to drain Slurm nodes that have a problem for an administrator to fix.",
             rich_help_panel="Actions",
         ),
     ] = False,
@@ -163,7 +163,7 @@ def fleet(
         bool,
         typer.Option(
             "--undrain",
-            help="Plan to resume nodes that doctor drained and that are ready again.",
+            help="Plan to resume nodes that doctor drained and that are now ready.",
             rich_help_panel="Actions",
         ),
     ] = False,
@@ -171,7 +171,7 @@ def fleet(
         bool,
         typer.Option(
             "--cordon",
-            help="Plan to cordon Kubernetes nodes with a cause that an administrator has to fix.",
+            help="Plan to cordon Kubernetes nodes that have a problem for an administrator to fix.",
             rich_help_panel="Actions",
         ),
     ] = False,
@@ -179,7 +179,7 @@ def fleet(
         bool,
         typer.Option(
             "--uncordon",
-            help="Plan to remove doctor's own cordons from nodes that are ready again.",
+            help="Plan to uncordon nodes that doctor cordoned and that are now ready.",
             rich_help_panel="Actions",
         ),
     ] = False,
@@ -187,7 +187,7 @@ def fleet(
         bool,
         typer.Option(
             "--label",
-            help="Plan to label Kubernetes nodes with their cause.",
+            help="Plan to label Kubernetes nodes with what is wrong with them.",
             rich_help_panel="Actions",
         ),
     ] = False,
@@ -203,7 +203,10 @@ def fleet(
         typer.Option(
             "--at-most",
             metavar="N",
-            help="Largest number of nodes out of service (default: a tenth of the cluster and of the nodes asked).",
+            help=(
+                "Largest number of nodes to have out of service (default: a tenth of the cluster and"
+                " of the checked nodes)."
+            ),
             rich_help_panel="Actions",
             min=1,
             max=100000,
@@ -214,7 +217,7 @@ def fleet(
         typer.Option(
             "--max-age",
             metavar="HOURS",
-            help="Oldest file of --from that an action may rely on, in hours.",
+            help="Maximum age in hours of the --from files that an action relies on.",
             rich_help_panel="Actions",
             min=0.01,
             max=87600,

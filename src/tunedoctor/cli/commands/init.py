@@ -39,7 +39,7 @@ def init(
         typer.Option(
             "--for",
             metavar="NAME",
-            help="Write for another framework: axolotl, llamafactory, torchtune, trl or unsloth.",
+            help="Write the configuration of another framework: axolotl, llamafactory, torchtune, trl or unsloth.",
             rich_help_panel="Output",
         ),
     ] = "",
@@ -50,7 +50,7 @@ def init(
         typer.Option(
             "--model",
             metavar="MODEL",
-            help="Model name on the hub, a folder, or a .gguf file.",
+            help="Model name on the Hub, a folder, or a .gguf file.",
             rich_help_panel="Training",
             autocompletion=complete_model,
         ),
@@ -107,7 +107,7 @@ def init(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="Use the facts of a smoke test, as written by doctor smoke --snapshot.",
+            help="Use the results of a smoke test, written by doctor smoke --snapshot.",
             rich_help_panel="Target",
         ),
     ] = "",
@@ -115,7 +115,7 @@ def init(
         bool, typer.Option("--force", help="Overwrite the file.", rich_help_panel="Output")
     ] = False,
 ) -> int:
-    """Write a first training configuration. Asks up to four questions, none with --model and --data."""
+    """Write a first training configuration. Asks up to four questions, or none if you give --model and --data."""
     from tunedoctor.cli.init import run_init
     from tunedoctor.core.init import InitOptions
 

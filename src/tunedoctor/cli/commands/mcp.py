@@ -19,7 +19,7 @@ def mcp(
         bool,
         typer.Option(
             "--allow-fix",
-            help="Add a tool that changes an environment, by applying a plan that it showed before.",
+            help="Add a tool that changes an environment by applying a plan it has shown.",
         ),
     ] = False,
     timeout: Annotated[
@@ -27,7 +27,7 @@ def mcp(
         typer.Option(
             "--timeout",
             metavar="SECONDS",
-            help="Time limit of one call in seconds; a fix may take an hour.",
+            help="Time limit of one call in seconds; for a fix it is an hour.",
             min=1,
             max=86400,
             callback=finite,

@@ -42,7 +42,7 @@ def set_(
             "-r",
             "--requirements",
             metavar="FILE",
-            help="The set must include what this requirements file names.",
+            help="Include the packages of this requirements file.",
         ),
     ] = "",
     target: TargetOption = None,
@@ -62,7 +62,7 @@ def set_(
         typer.Option(
             "--freeze",
             metavar="FILE",
-            help="Write all pins with hashes to this file.",
+            help="Write all versions with hashes to this file, for pip install -r.",
             rich_help_panel="Output",
         ),
     ] = "",
@@ -103,7 +103,7 @@ def set_(
     arch: ArchOption = "",
     glibc: GlibcOption = "",
 ) -> int:
-    """Find one set of libraries that works together, or the smallest change that makes it work."""
+    """Find a set of libraries that work together, or the smallest change that makes yours work."""
     from tunedoctor.cli.command_options import SetOptions
     from tunedoctor.cli.set import run_set
 

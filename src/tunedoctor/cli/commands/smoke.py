@@ -53,7 +53,7 @@ def smoke(
         typer.Option(
             "--gpus",
             metavar="N",
-            help="Number of processes to train with, or 'all' for one per GPU.",
+            help="Number of training processes, or 'all' for one per GPU.",
             rich_help_panel="Training",
         ),
     ] = "",
@@ -98,7 +98,7 @@ def smoke(
         bool,
         typer.Option(
             "--long",
-            help="Also run ten minutes of load and watch heat, clocks and errors.",
+            help="Also run a load test of ten minutes that watches temperature, clocks and errors.",
             rich_help_panel="Training",
         ),
     ] = False,
@@ -107,7 +107,7 @@ def smoke(
         typer.Option(
             "--minutes",
             metavar="N",
-            help="Minutes of load to run (0: ten with --long, otherwise none).",
+            help="Length of the load test in minutes (0: ten with --long, otherwise none).",
             rich_help_panel="Training",
             min=0,
             max=1440,
@@ -128,12 +128,12 @@ def smoke(
         typer.Option(
             "--snapshot",
             metavar="FILE",
-            help="Write all facts to this file, including those of the run.",
+            help="Write all facts, including those of the run, to this file.",
             rich_help_panel="Output",
         ),
     ] = "",
 ) -> int:
-    """Train a tiny model in the target, offline, in seconds, and explain what fails."""
+    """Train a tiny model in the environment, offline, in seconds, and explain any failure."""
     from tunedoctor.cli.smoke import SmokeOutput
     from tunedoctor.cli.smoke import smoke as run
     from tunedoctor.core.smoke import SmokeOptions

@@ -14,12 +14,44 @@ from tunedoctor.cli.parameters import (
 )
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
+# the trainer reads these options itself, so Typer cannot list them; \b keeps the lines as they are
+_HELP = """Fine-tune a model with the settings of CONFIG.toml, which doctor init writes.
+
+Every key of CONFIG.toml is also an option and takes precedence over the file. Without a file, give at least
+--model and --data.
+
+\b
+Common keys:
+  --model NAME          Model: a name on the Hub, a folder or a .gguf file.
+  --data FILE           Training data: a file or a folder.
+  --eval-data FILE      Held-out data.
+  --out DIR             Output folder (default: out).
+  --method M            lora, qlora or full (default: lora).
+  --objective O         sft, dpo or orpo (default: sft).
+  --epochs N            Passes over the data (default: 1).
+  --max-steps N         Number of steps, instead of --epochs.
+  --batch N             Rows per step, over all GPUs (default: 16).
+  --max-length N        Longest row in tokens (default: 1024).
+  --learning-rate R     Highest learning rate (default: 2e-4).
+  --resume=true         Continue a run that was stopped.
+
+\b
+Instead of a training run:
+  --dry-run             Train two steps with the longest rows; save nothing.
+  --merge               Merge the adapter of a finished run into its model.
+"""
 
 
 @app.command(
     name="train",
     cls=DoctorCommand,
-    epilog=examples("doctor train train.toml --dry-run", "doctor train train.toml --epochs=2"),
+    options_metavar="[CONFIG.toml] [--KEY VALUE]... [OPTIONS]",
+    help=_HELP,
+    epilog=examples(
+        "doctor train config.toml --dry-run",
+        "doctor train config.toml --epochs=2",
+        "doctor train --model=Qwen/Qwen3-0.6B --data=train.jsonl --max-steps=100",
+    ),
     context_settings={
         "ignore_unknown_options": True,
         "obj": {"extra": True, "optional": ("--slurm", "--ray", "--kubernetes")},
@@ -65,8 +97,8 @@ def train(
         str | None,
         typer.Option(
             "--slurm",
-            metavar="NODES",
-            help="Use Slurm nodes: those of this job, a partition, or a list such as n[1-4].",
+            metavar="[NODES]",
+            help="Use Slurm nodes: a partition, or a list such as n[1-4] (default: the nodes of this job).",
             rich_help_panel="Machines",
         ),
     ] = None,
@@ -74,7 +106,7 @@ def train(
         str | None,
         typer.Option(
             "--ray",
-            metavar="ADDRESS",
+            metavar="[ADDRESS]",
             help="Use nodes of a Ray cluster, through Ray Train.",
             rich_help_panel="Machines",
         ),
@@ -83,7 +115,7 @@ def train(
         str | None,
         typer.Option(
             "--kubernetes",
-            metavar="LABELS",
+            metavar="[LABELS]",
             help="Use pods of Kubeflow's training operator, on nodes with labels such as gpu=a100.",
             rich_help_panel="Machines",
         ),
@@ -139,7 +171,10 @@ def train(
         typer.Option(
             "--claim",
             metavar="NAME[:FOLDER]",
-            help="With --kubernetes: volume claim with this folder; name FOLDER if it has a parent folder.",
+            help=(
+                "With --kubernetes: PersistentVolumeClaim that contains the current folder. Add"
+                " :FOLDER if it contains a parent folder instead."
+            ),
             rich_help_panel="Machines",
         ),
     ] = "training",
@@ -163,10 +198,7 @@ def train(
         bool, typer.Option("--force", help="Overwrite files.", rich_help_panel="Output")
     ] = False,
 ) -> int:
-    """Fine-tune a model as CONFIG.toml says.
-
-    --KEY VALUE sets any of its keys; --dry-run tries two steps, --merge merges an adapter.
-    """
+    """Fine-tune a model with the settings of a configuration file and of options."""
     from tunedoctor.cli.command_options import TrainArguments
     from tunedoctor.cli.train import run_train
 

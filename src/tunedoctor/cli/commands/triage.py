@@ -33,13 +33,15 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def triage(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE", help="Reports, folders of reports, or - for stdin."),
+        typer.Argument(
+            metavar="FILE", help="Files with such texts, folders of them, or - for stdin."
+        ),
     ],
     here: Annotated[
         bool,
         typer.Option(
             "--here",
-            help="The report comes from this machine: fill in what the text leaves open.",
+            help="The text is from this machine: read from it what the text leaves out.",
             rich_help_panel="Target",
         ),
     ] = False,
@@ -57,7 +59,7 @@ def triage(
     plugin: PluginOption = None,
     keep_host: KeepHostOption = False,
 ) -> int:
-    """Diagnose a pasted report: a traceback, a log, collect_env, nvidia-smi, pip list."""
+    """Diagnose a pasted text: a traceback, a log, or output of collect_env, nvidia-smi or pip list."""
     from tunedoctor.cli.command_options import TriageOptions
     from tunedoctor.cli.triage import run_triage
 

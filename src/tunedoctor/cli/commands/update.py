@@ -26,7 +26,10 @@ def update(
     ] = "",
     format: FormatOption = "terminal",
     force: Annotated[
-        bool, typer.Option("--force", help="Ask the index again even within a day.")
+        bool,
+        typer.Option(
+            "--force", help="Ask the index even if the last update was less than a day ago."
+        ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing.")] = False,
     offline: Annotated[

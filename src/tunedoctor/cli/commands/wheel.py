@@ -79,7 +79,7 @@ def wheel(
         bool,
         typer.Option(
             "--matrix",
-            help="List all builds for the platform: Python, driver, GPU code, and which ones fit.",
+            help="List all builds for the platform with their Python, driver and GPUs, and which ones fit.",
             rich_help_panel="Output",
         ),
     ] = False,
@@ -88,12 +88,12 @@ def wheel(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="Read machines as JSON, or a snapshot (- for stdin).",
+            help="Read a snapshot, or descriptions of machines in JSON (- for stdin).",
             rich_help_panel="Machine",
         ),
     ] = None,
 ) -> int:
-    """Choose the PyTorch build for a machine, say why, and print the install commands."""
+    """Choose the PyTorch build for a machine, explain the choice and print the install commands."""
     from tunedoctor.cli.command_options import WheelOptions
     from tunedoctor.cli.wheel import run_wheel
 
