@@ -50,30 +50,37 @@ def library_version_clash(
 ) -> api.Result:
     """Combine declared clashes and known pairs; the worst one sets severity and title."""
     pairs = api.pairs_of("library-version-clash", facts)
-    pair_clashes = [_of_caller(facts, pair) or _pair(pair, api.pair_note(pairs)) for pair in pairs]
-    declared = [
-        _clash(unmet, facts) for unmet in _clash_declared(facts, [set(p.versions) for p in pairs])
+    pair_clashes = [
+        _clash_with_caller(facts, pair) or _clash_of_pair(pair, api.pair_note(pairs))
+        for pair in pairs
     ]
-    reported = [*([] if facts.packages else _from_pip(facts)), *_from_resolver(facts)]
+    declared = [
+        _clash_of_requirement(unmet, facts)
+        for unmet in _declared_clashes(facts, [set(p.versions) for p in pairs])
+    ]
+    reported = [
+        *([] if facts.packages else _clashes_from_pip(facts)),
+        *_clashes_from_resolver(facts),
+    ]
     if not (pairs or declared or reported):
-        reported = [*_from_check(facts)]
-    code = [] if pairs else [*islice(_from_code(facts), 1)]
+        reported = [*_clashes_from_version_check(facts)]
+    code = [] if pairs else [*islice(_clashes_from_tracebacks(facts), 1)]
     order = ("error", "warning", "note").index
     clashes = sorted(
         [*code, *pair_clashes, *declared, *reported], key=lambda clash: order(clash.severity)
     )
     if not clashes:
-        return _suspected(facts) or (packages if isinstance(packages, api.Unknown) else None)
+        return _suspect_version(facts) or (packages if isinstance(packages, api.Unknown) else None)
     worst = [clash for clash in clashes if clash.severity == clashes[0].severity]
-    fix = api.lasting([(clash.fix, clash.rests_on) for clash in worst], api.known(packages))
+    fix = api.lasting([(clash.fix, clash.rests_on) for clash in worst], api.fact_or_none(packages))
     # for a name without a version pip keeps the installed release unless --upgrade is given
     newer = () if any(v not in ("", "*") for v in fix.values()) else ("--upgrade",)
     command = facts.pip("install", *newer, *api.pinned(fix)) if fix else api.Cure()
     two_packages = [*(clash for clash in pair_clashes if clash in worst), *code, *declared]
     return api.Finding(
         severity=clashes[0].severity,
-        title=_title(two_packages[0].names) if two_packages else "",
-        found=api.clauses(one.found for one in worst),
+        title=_clash_title(two_packages[0].names) if two_packages else "",
+        found=api.clauses(clash.found for clash in worst),
         means=worst[0].means,
         said=next((clash.said for clash in worst if clash.said), ""),
         certain=any(clash.proved for clash in code),
@@ -83,14 +90,14 @@ def library_version_clash(
     )
 
 
-def _title(names: Sequence[str]) -> str:
+def _clash_title(names: Sequence[str]) -> str:
     if not names:
         return "The code is written for an older PyTorch"
     pair = f"{' and '.join(names)} are incompatible"
     return pair if len(names) > 1 else f"The script does not work with {names[0]}"
 
 
-def _pair(pair: api.Broken, note: str) -> _Clash:
+def _clash_of_pair(pair: api.Broken, note: str) -> _Clash:
     names, both = pair.row.names[:2], api.together(pair.versions)
     return _Clash(
         pair.row.severity,
@@ -104,7 +111,7 @@ def _pair(pair: api.Broken, note: str) -> _Clash:
     )
 
 
-def _of_caller(facts: api.Facts, pair: api.Broken) -> _Clash | None:
+def _clash_with_caller(facts: api.Facts, pair: api.Broken) -> _Clash | None:
     """Return the clash as one of an installed library whose code uses something that a newer library removed.
 
     Rows that downgrade the other library are meant for user scripts; an installed library has newer releases.
@@ -128,7 +135,7 @@ def _of_caller(facts: api.Facts, pair: api.Broken) -> _Clash | None:
     )
 
 
-def _suspected(facts: api.Facts) -> api.Finding | None:
+def _suspect_version(facts: api.Facts) -> api.Finding | None:
     """Suspect the version of a library from which unnamed code uses something it does not have."""
     others = (m for m in api.misfits(facts.errors, loosely=True) if m.other not in QUANTISERS)
     misfit = next(others, None)
@@ -152,7 +159,7 @@ def _suspected(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _clash_declared(facts: api.Facts, covered: list[set[str]]) -> list[api.Unmet]:
+def _declared_clashes(facts: api.Facts, covered: list[set[str]]) -> list[api.Unmet]:
     """Return clashes that package metadata declares, except those that another check reports."""
     versions = api.versions_of(facts.packages, facts.torch)
     proved = [{b.library, b.neighbour} for b in api.broken_contracts(facts.contracts, versions)]
@@ -181,7 +188,7 @@ def _clash_declared(facts: api.Facts, covered: list[set[str]]) -> list[api.Unmet
     ]
 
 
-def _clash(unmet: api.Unmet, facts: api.Facts) -> _Clash:
+def _clash_of_requirement(unmet: api.Unmet, facts: api.Facts) -> _Clash:
     owner = unmet.owner.name
     stops = not (unmet.too_new or unmet.beyond or owner == "torch")
     has = "no longer has" if unmet.too_new else "does not have yet"
@@ -202,7 +209,7 @@ def _clash(unmet: api.Unmet, facts: api.Facts) -> _Clash:
     )
 
 
-def _from_pip(facts: api.Facts) -> Iterator[_Clash]:
+def _clashes_from_pip(facts: api.Facts) -> Iterator[_Clash]:
     """Read the conflicts that pip printed after an install, except those of torch's companions."""
     for line in facts.readings("/conflict"):
         owner, version, name, specifier, have = line.groups()
@@ -215,7 +222,7 @@ def _from_pip(facts: api.Facts) -> Iterator[_Clash]:
             )
 
 
-def _from_resolver(facts: api.Facts) -> Iterator[_Clash]:
+def _clashes_from_resolver(facts: api.Facts) -> Iterator[_Clash]:
     """Read what a resolver printed about two requirements that exclude each other."""
     requested = [m.groups() for m in facts.readings("/user-asks")]
     pairs = [m.groups() for m in facts.readings("/poetry")]
@@ -234,7 +241,7 @@ def _from_resolver(facts: api.Facts) -> Iterator[_Clash]:
             )
 
 
-def _from_check(facts: api.Facts) -> Iterator[_Clash]:
+def _clashes_from_version_check(facts: api.Facts) -> Iterator[_Clash]:
     """Read the error of a library that checks another library's version before anything else runs."""
     if comparison := api.compares(facts.errors):
         means = f"{comparison.owner or 'a library'} refuses to run with this release of {comparison.other}"
@@ -243,7 +250,7 @@ def _from_check(facts: api.Facts) -> Iterator[_Clash]:
         yield _Clash("error", f"the error '{comparison.said}'", means, fix, comparison.said)
 
 
-def _from_code(facts: api.Facts) -> Iterator[_Clash]:
+def _clashes_from_tracebacks(facts: api.Facts) -> Iterator[_Clash]:
     """Yield what errors say about code: names that torch removed, that other releases have, then the rest."""
     torch = facts.torch.version
     gone = api.given_up(facts.errors, torch)
@@ -300,20 +307,20 @@ def numpy_abi(facts: api.Facts) -> api.Finding | None:
     pairs = [pair for pair in api.pairs_of("numpy-abi", facts) if pair.row.id != "numpy-2-abi-any"]
     numpy = facts.packages.version("numpy")
     two = api.release(numpy)[:1] >= (2,)
-    error = facts.heard() or _warned(facts)
+    error = facts.error_text() or _numpy_warning(facts)
     if pairs and not (error and pairs[0].row.trigger == "symptom"):
         return api.pair_finding(facts, pairs, error)
-    capped = _capped(facts, numpy)
+    capped = _requirement_below_numpy_2(facts, numpy)
     windows = two and facts.host.os == "windows"
     old = windows and api.within(facts.torch.version, f"<{WINDOWS_SINCE}")
     if not old and not capped and not error:
-        return _numpy_declared(facts, numpy)
+        return _find_declared_numpy_limit(facts, numpy)
     if numpy and not two and not old and not capped and facts.expression("/bridge").match(error):
-        return _bridge_fails(facts, numpy, error)
+        return _report_old_numpy(facts, numpy, error)
     printed = f"; '{error}' was printed" if error else ""
     if old:
         found = (
-            f"{facts.torch.named} with NumPy {numpy}; torch for Windows before {WINDOWS_SINCE} is "
+            f"{facts.torch.described} with NumPy {numpy}; torch for Windows before {WINDOWS_SINCE} is "
             f"built for NumPy 1{printed}"
         )
     elif capped:
@@ -330,7 +337,7 @@ def numpy_abi(facts: api.Facts) -> api.Finding | None:
     return api.Finding(found=found, cure=cure, cure_note=note, said=error)
 
 
-def _bridge_fails(facts: api.Facts, numpy: str, error: str) -> api.Finding:
+def _report_old_numpy(facts: api.Facts, numpy: str, error: str) -> api.Finding:
     """Report a NumPy 1 older than the one torch was built for: NumPy 2 is not the reason."""
     return api.Finding(
         title="torch cannot use NumPy",
@@ -344,7 +351,7 @@ def _bridge_fails(facts: api.Facts, numpy: str, error: str) -> api.Finding:
     )
 
 
-def _warned(facts: api.Facts) -> str:
+def _numpy_warning(facts: api.Facts) -> str:
     """Return the warning of an import that continued without NumPy."""
     bridge = facts.runtime.stage("numpy bridge")
     failed = bridge.error if bridge is not None and bridge.outcome == "failed" else ""
@@ -354,7 +361,7 @@ def _warned(facts: api.Facts) -> str:
     return ""
 
 
-def _capped(facts: api.Facts, numpy: str) -> api.Unmet | None:
+def _requirement_below_numpy_2(facts: api.Facts, numpy: str) -> api.Unmet | None:
     """Return the requirement of a compiled stack package that no NumPy 2 meets."""
     own = (facts.packages, facts.interpreter, facts.host, facts.torch)
     for unmet in api.unmet(*own, names=COMPILED):
@@ -376,18 +383,18 @@ def _numpy_is_older(facts: api.Facts) -> bool:
     return sizes is not None and sizes[1] != "96" and int(sizes[1]) > int(sizes[2])
 
 
-def _numpy_declared(facts: api.Facts, numpy: str) -> api.Finding | None:
+def _find_declared_numpy_limit(facts: api.Facts, numpy: str) -> api.Finding | None:
     """Report other packages that require a NumPy below 2."""
     for distribution in facts.packages.distributions if numpy else ():
         for line in distribution.requires if distribution.name not in COMPILED else ():
             required = line[5:].strip().strip("()").replace(" ", "")
             plain = line.startswith("numpy") and ";" not in line and "<2" in required
             if plain and api.within(numpy, required) is api.within("2.0.0", required) is False:
-                return _numpy_too_new(facts, distribution, required, numpy)
+                return _report_numpy_too_new(facts, distribution, required, numpy)
     return None
 
 
-def _numpy_too_new(
+def _report_numpy_too_new(
     facts: api.Facts, owner: api.Distribution, required: str, numpy: str
 ) -> api.Finding:
     return api.Finding(
@@ -409,8 +416,8 @@ def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
     """Use known pairs, then the binary for the build's CUDA, then errors."""
     if pairs := api.pairs_of("quantisation-library-mismatch", facts):
         return api.pair_finding(facts, pairs[:1])
-    version, error_text = facts.packages.version("bitsandbytes"), facts.heard()
-    lacks = _lacks(facts, version)
+    version, error_text = facts.packages.version("bitsandbytes"), facts.error_text()
+    lacks = _why_no_binary(facts, version)
     if lacks:
         return api.Finding(
             title="bitsandbytes has no binary for the CUDA of this torch",
@@ -430,17 +437,17 @@ def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
             said=error_text,
         )
     return (
-        _quantiser_misfit(facts)
-        or _quantiser_suspected(facts)
-        or _without_kernels(facts)
-        or _torchao_skipped(facts)
+        _find_quantiser_misfit(facts)
+        or _suspect_quantiser(facts)
+        or _find_missing_kernels(facts)
+        or _find_skipped_torchao(facts)
     )
 
 
 FOR_THIS_TORCH = "the release built for this torch"
 
 
-def _quantiser_misfit(facts: api.Facts) -> api.Finding | None:
+def _find_quantiser_misfit(facts: api.Facts) -> api.Finding | None:
     """Find a quantisation library that misses a name of another library, or lacks one."""
     for misfit in api.misfits(facts.errors):
         if mine := QUANTISERS & {misfit.owner, misfit.other}:
@@ -449,14 +456,14 @@ def _quantiser_misfit(facts: api.Facts) -> api.Finding | None:
                 title=f"{owner} and {other} do not fit together",
                 found=f"the error '{misfit.said}' in the code of {owner}",
                 means=f"{owner} calls something that this {other} does not have",
-                cure=_fitting(facts, max(mine), facts.torch.version),
+                cure=_install_fitting_release(facts, max(mine), facts.torch.version),
                 cure_note=FOR_THIS_TORCH,
                 said=misfit.said,
             )
     return None
 
 
-def _quantiser_suspected(facts: api.Facts) -> api.Finding | None:
+def _suspect_quantiser(facts: api.Facts) -> api.Finding | None:
     """Suspect a quantisation library from which unnamed code uses something it does not have."""
     settle = api.pip_line(facts.interpreter, "check")
     for misfit in api.misfits(facts.errors, loosely=True):
@@ -465,7 +472,7 @@ def _quantiser_suspected(facts: api.Facts) -> api.Finding | None:
                 title=f"{misfit.other} does not fit the code that calls it",
                 severity="error",
                 means=f"the code was written for an older or a newer {misfit.other}",
-                cure=_fitting(facts, max(mine), facts.torch.version),
+                cure=_install_fitting_release(facts, max(mine), facts.torch.version),
                 cure_note=FOR_THIS_TORCH,
                 settle=settle,
                 said=misfit.said,
@@ -473,7 +480,7 @@ def _quantiser_suspected(facts: api.Facts) -> api.Finding | None:
     return None
 
 
-def _without_kernels(facts: api.Facts) -> api.Finding | None:
+def _find_missing_kernels(facts: api.Facts) -> api.Finding | None:
     kernels = facts.matched("/kernels")
     if kernels is None:
         return None
@@ -491,9 +498,9 @@ def _without_kernels(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _torchao_skipped(facts: api.Facts) -> api.Finding | None:
+def _find_skipped_torchao(facts: api.Facts) -> api.Finding | None:
     """Find a torchao that does not load its kernels with this torch, and says so."""
-    skipped = facts.heard("/torchao")
+    skipped = facts.error_text("/torchao")
     if not skipped:
         return None
     requested = facts.matched("/torch")
@@ -505,13 +512,13 @@ def _torchao_skipped(facts: api.Facts) -> api.Finding | None:
         severity="note",
         found=f"{f'torchao {version}'.strip()} prints '{skipped}'",
         means="training continues; torchao's int4 and fp8 kernels are missing or slow",
-        cure=_fitting(facts, "torchao", torch),
+        cure=_install_fitting_release(facts, "torchao", torch),
         cure_note=FOR_THIS_TORCH if own else "",
         said=skipped,
     )
 
 
-def _lacks(facts: api.Facts, version: str) -> str:
+def _why_no_binary(facts: api.Facts, version: str) -> str:
     """Return why a release has no binary for the build's CUDA; "" if it has one or that is unknown."""
     other = facts.host and (facts.host.os, facts.host.machine) != ("linux", "x86_64")
     cuda = facts.torch.cuda if facts.torch.accelerator == "cuda" else ""
@@ -521,10 +528,10 @@ def _lacks(facts: api.Facts, version: str) -> str:
     if not codes:
         return ""
     have = api.listed((f"{code // 10}.{code % 10}" for code in codes[-3:]), 3)
-    return f"{facts.torch.named} is built for CUDA {cuda}; bitsandbytes {version} has binaries up to {have}"
+    return f"{facts.torch.described} is built for CUDA {cuda}; bitsandbytes {version} has binaries up to {have}"
 
 
-def _fitting(facts: api.Facts, name: str, torch: str) -> api.Cure:
+def _install_fitting_release(facts: api.Facts, name: str, torch: str) -> api.Cure:
     built = api.table("known_bad")["torchao"] if torch and name == "torchao" else {}
     own = built.get(api.minor(torch), "")
     return facts.pip("install", *([f"{name}=={own}"] if own else ["--upgrade", name]))

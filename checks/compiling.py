@@ -33,17 +33,17 @@ BUILD_FAILS = "extensions that are compiled on this machine fail to build; torch
 )
 def compiler_missing(facts: api.Facts) -> api.Finding | None:
     """Use an error first; otherwise find Triton and a GPU without a compiler on Linux."""
-    error = facts.heard()
-    if other := _other_tool(facts):
+    error = facts.error_text()
+    if other := _find_other_missing_tool(facts):
         return other
     if "-lcuda" in error:
-        return _libcuda(error)
+        return _report_unlinked_libcuda(error)
     version = next(filter(None, map(facts.packages.version, api.TRITON)), "")
     gpu, linux = facts.nvidia or facts.amd, facts.host.os in ("linux", "")
     lacks = facts.compilers and facts.compilers.cc == "" and not facts.environment.get("CC")
     if not error and not (lacks and version and gpu and linux):
         return None
-    if _windows(facts, error):
+    if _is_windows(facts, error):
         cure = api.tell("winget install --exact Microsoft.VisualStudio.2022.BuildTools")
         note = (
             "select the workload Desktop development with C++; about 7 GB. Then start training from "
@@ -66,9 +66,9 @@ def compiler_missing(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _other_tool(facts: api.Facts) -> api.Finding | None:
+def _find_other_missing_tool(facts: api.Facts) -> api.Finding | None:
     """Report a build that lacks a tool other than a C compiler."""
-    if error := facts.heard("/nvcc"):
+    if error := facts.error_text("/nvcc"):
         return api.Finding(
             title="The CUDA toolkit with nvcc is missing or incomplete",
             severity="error",
@@ -77,7 +77,7 @@ def _other_tool(facts: api.Facts) -> api.Finding | None:
             cure_note=(f"{SAME_TOOLKIT}; {OR_WHEEL}, which needs no compiler"),
             said=error,
         )
-    if error := facts.heard("/rocm"):
+    if error := facts.error_text("/rocm"):
         return api.Finding(
             title="The compiler hipcc was not found",
             severity="error",
@@ -86,7 +86,7 @@ def _other_tool(facts: api.Facts) -> api.Finding | None:
             cure_note="install ROCm with its compiler, in the version that torch was built for",
             said=error,
         )
-    if error := facts.heard("/oneapi"):
+    if error := facts.error_text("/oneapi"):
         return api.Finding(
             title="The compiler icpx was not found",
             severity="error",
@@ -95,7 +95,7 @@ def _other_tool(facts: api.Facts) -> api.Finding | None:
             cure_note="install oneAPI with its compiler, in the version that torch was built for",
             said=error,
         )
-    if error := facts.heard("/ninja"):
+    if error := facts.error_text("/ninja"):
         return api.Finding(
             title="The build tool ninja was not found",
             severity="error",
@@ -107,7 +107,7 @@ def _other_tool(facts: api.Facts) -> api.Finding | None:
     return None
 
 
-def _libcuda(error: str) -> api.Finding:
+def _report_unlinked_libcuda(error: str) -> api.Finding:
     return api.Finding(
         title="The linker does not find libcuda.so",
         severity="error",
@@ -125,7 +125,7 @@ def _libcuda(error: str) -> api.Finding:
     )
 
 
-def _windows(facts: api.Facts, error_text: str) -> bool:
+def _is_windows(facts: api.Facts, error_text: str) -> bool:
     """Recognise Windows by the system, the error text or a file in its traceback."""
     if facts.host:
         return facts.host.os == "windows"
@@ -139,12 +139,12 @@ def _windows(facts: api.Facts, error_text: str) -> bool:
 @api.check("toolkit-build-mismatch", uses=(api.Compilers, api.Errors, api.Packages, api.TorchBuild))
 def toolkit_build_mismatch(facts: api.Facts) -> api.Finding | None:
     """Use an error first; versions alone are a note, and only with DeepSpeed installed."""
-    if refused := _nvcc_refuses(facts):
+    if refused := _find_refusing_nvcc(facts):
         return refused
     cuda, nvcc = facts.torch.cuda, facts.compilers.nvcc_version
     if own := facts.matched("/own-build"):
-        return _newer_nvcc(facts, own["symbol"], own["library"])
-    error = facts.heard()
+        return _report_newer_nvcc(facts, own["symbol"], own["library"])
+    error = facts.error_text()
     differ = bool(cuda and nvcc) and api.parts(cuda)[:1] != api.parts(nvcc)[:1]
     if not error and not (differ and facts.packages.get("deepspeed")):
         return None
@@ -170,9 +170,9 @@ def toolkit_build_mismatch(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _nvcc_refuses(facts: api.Facts) -> api.Finding | None:
+def _find_refusing_nvcc(facts: api.Facts) -> api.Finding | None:
     """Report an nvcc that does not accept the compiler, the GPU or the headers."""
-    if error := facts.heard("/host"):
+    if error := facts.error_text("/host"):
         return api.Finding(
             title="nvcc does not accept this system's C++ compiler",
             cure=api.tell("export CC=gcc-11 CXX=g++-11"),
@@ -183,7 +183,7 @@ def _nvcc_refuses(facts: api.Facts) -> api.Finding | None:
             ),
             said=error,
         )
-    if error := facts.heard("/arch"):
+    if error := facts.error_text("/arch"):
         return api.Finding(
             title="nvcc does not know the GPU that it has to compile for",
             means="compiling an extension fails",
@@ -192,7 +192,7 @@ def _nvcc_refuses(facts: api.Facts) -> api.Finding | None:
             settle="nvcc --list-gpu-arch",
             said=error,
         )
-    if error := facts.heard("/standard"):
+    if error := facts.error_text("/standard"):
         return api.Finding(
             title="nvcc is too old for the headers that it has to compile",
             cure=api.tell(TORCH_CUDA),
@@ -202,7 +202,7 @@ def _nvcc_refuses(facts: api.Facts) -> api.Finding | None:
     return None
 
 
-def _newer_nvcc(facts: api.Facts, symbol: str, library: str) -> api.Finding:
+def _report_newer_nvcc(facts: api.Facts, symbol: str, library: str) -> api.Finding:
     """Report an extension compiled here by an nvcc newer than the CUDA runtime that torch uses."""
     cuda = facts.torch.cuda
     error = f"undefined symbol: {symbol}, version {library}"
@@ -251,10 +251,10 @@ def extension_abi_mismatch(facts: api.Facts) -> api.Finding | None:
             continue
         path = f"/{match[1]}".replace("\\", "/")
         if not any(part in path for part in NOT_THESE):
-            return _from_symbol(facts, match[1], match[2])
-    if match := PROCEDURE.search(api.told(facts.errors, PROCEDURE.pattern)):
-        return _from_symbol(facts, match[1], "")
-    if match := OF_TORCH.search(api.told(facts.errors, rf"(?<!: )(?<!\w){OF_TORCH.pattern}")):
+            return _report_extension(facts, match[1], match[2])
+    if match := PROCEDURE.search(api.find_error(facts.errors, PROCEDURE.pattern)):
+        return _report_extension(facts, match[1], "")
+    if match := OF_TORCH.search(api.find_error(facts.errors, rf"(?<!: )(?<!\w){OF_TORCH.pattern}")):
         # the installed extension, or how to find it
         name = next((n for n in DISTRIBUTIONS.values() if facts.packages.version(n)), "")
         return api.Finding(
@@ -268,7 +268,7 @@ def extension_abi_mismatch(facts: api.Facts) -> api.Finding | None:
             cure_note=f"{COMPILES}; or install its wheel for this torch",
             said=f"undefined symbol: {match[1]}",
         )
-    if message := facts.heard():
+    if message := facts.error_text():
         return api.Finding(
             title="The operations of deepspeed were built for another PyTorch",
             means=(
@@ -283,7 +283,7 @@ def extension_abi_mismatch(facts: api.Facts) -> api.Finding | None:
     label = re.search(r"torch(\d+\.\d+)", version.partition("+")[2])
     if not facts.torch or label is None or label[1] == api.minor(facts.torch.version):
         return None
-    torch = facts.torch.named
+    torch = facts.torch.described
     return api.Finding(
         title="flash-attn was built for another PyTorch",
         found=f"flash-attn {version} was built for torch {label[1]}; {torch} is installed",
@@ -296,7 +296,7 @@ def extension_abi_mismatch(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _from_symbol(facts: api.Facts, path: str, symbol: str) -> api.Finding:
+def _report_extension(facts: api.Facts, path: str, symbol: str) -> api.Finding:
     """Report an extension; Windows names no symbol, and a module instead of a path."""
     stem = path.replace("\\", "/").rpartition("/")[2].partition(".")[0]
     # pip gets no guess for an unknown folder
@@ -306,7 +306,7 @@ def _from_symbol(facts: api.Facts, path: str, symbol: str) -> api.Finding:
     name = distribution or stem.lstrip("_") or "extension"
     # the ABI of PyTorch's own Linux wheels; conda's differ
     last = "<2.6" if facts.torch.variant == "cu126" else "<2.7"
-    old, torch = facts.torch and api.within(facts.torch.version, last), facts.torch.named
+    old, torch = facts.torch and api.within(facts.torch.version, last), facts.torch.described
     if "__cxx11" in symbol and (not facts.torch or old):
         built_for = f"the new C++ ABI, and {torch} has the old one"
     elif facts.torch and not old and re.search(r"(?:ERKSs|Ss)", symbol):

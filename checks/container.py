@@ -43,24 +43,30 @@ GIVE_AMD = {
 def container_gpu_not_passed(facts: api.Facts) -> api.Finding | None:
     """Compare the host's GPUs with the container's device files; with a CPU build it is a note."""
     if not facts.container:
-        return _from_text(facts)
+        return _find_startup_message(facts)
     # NVML's answers in a container that was given a GPU: 999 after systemd reloaded, 4 under SELinux.
     # Source: NVIDIA Container Toolkit, Troubleshooting
     if facts.nvidia_answer.says(999):
-        return _lost(facts)
+        return _report_lost_gpu(facts)
     if facts.nvidia_answer.says(4):
-        return _kept(facts)
+        return _report_denied_gpu(facts)
     has_gpus = bool(facts.nvidia.gpus)
     # the GPUs in a report can be the host's, listed next to the failure in the container
-    asked_in_vain = facts.container.gpu_asked and (not has_gpus or facts.heard(UNSEEN[0]))
+    asked_in_vain = facts.container.gpu_asked and (not has_gpus or facts.error_text(UNSEEN[0]))
     if facts.container.gpu_asked is False or asked_in_vain:
-        early = _from_start(facts)
+        early = _find_start_without_gpu(facts)
         if early or not has_gpus:
-            return early or _from_text(facts, bus=False)
-    return None if has_gpus else _in_words(facts) or _by_devices(facts) or _from_text(facts)
+            return early or _find_startup_message(facts, bus=False)
+    return (
+        None
+        if has_gpus
+        else _find_error_in_container(facts)
+        or _find_missing_device_files(facts)
+        or _find_startup_message(facts)
+    )
 
 
-def _lost(facts: api.Facts) -> api.Finding:
+def _report_lost_gpu(facts: api.Facts) -> api.Finding:
     return api.Finding(
         title="The container has lost its GPU",
         found=(
@@ -78,7 +84,7 @@ def _lost(facts: api.Facts) -> api.Finding:
     )
 
 
-def _kept(facts: api.Facts) -> api.Finding:
+def _report_denied_gpu(facts: api.Facts) -> api.Finding:
     return api.Finding(
         title="The host does not let the container use the GPU",
         found=f"NVML says 'Insufficient Permissions' in this {facts.container.kind} container",
@@ -92,12 +98,12 @@ def _kept(facts: api.Facts) -> api.Finding:
     )
 
 
-def _give(commands: dict[str, str], kind: str) -> api.Cure:
+def _gpu_access_command(commands: dict[str, str], kind: str) -> api.Cure:
     """Return how a container of this kind is given the GPU; docker's way if the kind is unknown."""
     return api.tell(commands.get(kind, commands["docker"]))
 
 
-def _by_devices(facts: api.Facts) -> api.Finding | None:
+def _find_missing_device_files(facts: api.Facts) -> api.Finding | None:
     """Compare the host's modules with the device files that the container has."""
     build, kind = facts.torch.accelerator, facts.container.kind
     if {*facts.nvidia_module.missing_nodes} >= NODES and build not in ("rocm", "xpu"):
@@ -110,7 +116,7 @@ def _by_devices(facts: api.Facts) -> api.Finding | None:
                 f"/dev/nvidia*{variable}"
             ),
             means=NO_NVIDIA,
-            cure=_give(GIVE_NVIDIA, kind),
+            cure=_gpu_access_command(GIVE_NVIDIA, kind),
             cure_note="start a new container this way; the host needs nvidia-container-toolkit",
             evidence=("/sys/module/nvidia", "/dev", facts.container.evidence),
         )
@@ -127,7 +133,7 @@ def _by_devices(facts: api.Facts) -> api.Finding | None:
                 "has no /dev/kfd"
             ),
             means=NO_AMD,
-            cure=_give(GIVE_AMD, kind),
+            cure=_gpu_access_command(GIVE_AMD, kind),
             cure_note=(
                 "start a new container this way; Docker Desktop cannot pass the device to a "
                 "container, so use the native engine: `docker context use default`"
@@ -135,13 +141,13 @@ def _by_devices(facts: api.Facts) -> api.Finding | None:
             evidence=("/sys/bus/pci/devices", "/dev/kfd", facts.container.evidence),
         )
     # rocminfo in the container finds the host's module loaded, but no device file
-    loaded = facts.heard("/loaded")
+    loaded = facts.error_text("/loaded")
     if not loaded:
         return None
     return api.Finding(
         found=(f"'{loaded}', but that is the host's module; this {kind} container has no /dev/kfd"),
         means=NO_AMD,
-        cure=_give(GIVE_AMD, kind),
+        cure=_gpu_access_command(GIVE_AMD, kind),
         cure_note=(
             "start a new container this way; apptainer with --containall also needs --bind "
             "/dev/kfd,/dev/dri"
@@ -150,16 +156,16 @@ def _by_devices(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _in_words(facts: api.Facts) -> api.Finding | None:
+def _find_error_in_container(facts: api.Facts) -> api.Finding | None:
     """Use an error whose form shows that it happened in a container, even if the host is fine.
 
     A scheduler gives a GPU only to a pod that asks for it. Source: Docker, "Enable GPU access with Docker Compose";
     enroot's doc/standard-hooks.md, 98-nvidia.sh.
     """
-    kind, error = facts.container.kind, facts.heard(*UNSEEN)
+    kind, error = facts.container.kind, facts.error_text(*UNSEEN)
     if not error or facts.container.evidence != "the text":
         return None
-    inside = "sh -c 'ls /dev/nvidia*; ldconfig -p | grep libcuda'"
+    command = "sh -c 'ls /dev/nvidia*; ldconfig -p | grep libcuda'"
     if kind == "docker":
         return api.Finding(
             found=f"the error '{error}' in a docker container",
@@ -169,7 +175,7 @@ def _in_words(facts: api.Facts) -> api.Finding | None:
                 "driver nvidia and capabilities [gpu, compute, utility]; without compute, the "
                 "container does not get the driver's libcuda"
             ),
-            settle=f"docker compose exec SERVICE {inside}",
+            settle=f"docker compose exec SERVICE {command}",
             said=error,
         )
     if kind == "enroot":
@@ -182,7 +188,7 @@ def _in_words(facts: api.Facts) -> api.Finding | None:
                 "set both before srun or in the image (NVIDIA's images set them); without them, "
                 "enroot's hook adds no GPU to the container"
             ),
-            settle=f"srun --container-image=IMAGE {inside}",
+            settle=f"srun --container-image=IMAGE {command}",
             said=error,
         )
     if kind == "kubernetes":
@@ -194,15 +200,15 @@ def _in_words(facts: api.Facts) -> api.Finding | None:
                 "add this to the container in the pod; if nvidia is not the default runtime, for "
                 "example on k3s, also set runtimeClassName: nvidia"
             ),
-            settle=f"kubectl exec POD -- {inside}",
+            settle=f"kubectl exec POD -- {command}",
             said=error,
         )
     return None
 
 
-def _from_start(facts: api.Facts) -> api.Finding | None:
+def _find_start_without_gpu(facts: api.Facts) -> api.Finding | None:
     """Use the report's command that started the container and the sign that it has no GPU."""
-    error = facts.heard(*UNSEEN)
+    error = facts.error_text(*UNSEEN)
     symptom = f"the error '{error}'" if error else "torch.cuda.is_available() is False"
     desktop = facts.container.evidence == "Docker Desktop"
     blind = facts.runtime.gpu_available is False
@@ -229,17 +235,17 @@ def _from_start(facts: api.Facts) -> api.Finding | None:
     toolkit = "" if amd else "; the host needs nvidia-container-toolkit"
     return api.Finding(
         found=f"the {kind} command requests no GPU; {symptom}",
-        cure=_give(GIVE_AMD if amd else GIVE_NVIDIA, kind),
+        cure=_gpu_access_command(GIVE_AMD if amd else GIVE_NVIDIA, kind),
         cure_note=f"start a new container this way{toolkit}",
         said=error,
     )
 
 
-def _from_text(facts: api.Facts, *, bus: bool = True) -> api.Finding | None:
+def _find_startup_message(facts: api.Facts, *, bus: bool = True) -> api.Finding | None:
     """Read what NVIDIA's images print at startup; nothing else prints it."""
-    if refused := _refused(facts):
+    if refused := _find_engine_error(facts):
         return refused
-    error = facts.heard("/detected", "/not-injected")
+    error = facts.error_text("/detected", "/not-injected")
     if not error or (bus and facts.pci):
         return None
     # crun is podman's runtime, and podman accepts --gpus but ignores it
@@ -247,15 +253,15 @@ def _from_text(facts: api.Facts, *, bus: bool = True) -> api.Finding | None:
     return api.Finding(
         found=f"the image says '{error}'",
         means=NO_NVIDIA,
-        cure=_give(GIVE_NVIDIA, engine),
+        cure=_gpu_access_command(GIVE_NVIDIA, engine),
         cure_note="start a new container this way; the host needs nvidia-container-toolkit",
         said=error,
     )
 
 
-def _refused(facts: api.Facts) -> api.Finding | None:
+def _find_engine_error(facts: api.Facts) -> api.Finding | None:
     """Report an engine that does not start the container."""
-    if error := facts.heard("/rootless"):
+    if error := facts.error_text("/rootless"):
         return api.Finding(
             title="A rootless engine cannot set device rules for the GPU",
             found=f"the engine says '{error}'",
@@ -270,7 +276,7 @@ def _refused(facts: api.Facts) -> api.Finding | None:
             ),
             said=error,
         )
-    if error := facts.heard("/no-cgroup"):
+    if error := facts.error_text("/no-cgroup"):
         return api.Finding(
             title="The container toolkit does not support cgroup v2",
             found=f"the engine says '{error}'",
@@ -284,7 +290,7 @@ def _refused(facts: api.Facts) -> api.Finding | None:
             ),
             said=error,
         )
-    if error := facts.heard("/nothing-to-bring"):
+    if error := facts.error_text("/nothing-to-bring"):
         return api.Finding(
             title="The container gets no NVIDIA libraries",
             found=f"the engine says '{error}': the host has none of the files on the engine's list",
@@ -309,7 +315,7 @@ WRITE_CDI = "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
 @api.check("container-toolkit-missing", uses=(api.Container, api.Errors, api.Host))
 def container_toolkit_missing(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Result:
     """Decide only by an error of the container engine."""
-    if error := facts.heard("/cdi"):
+    if error := facts.error_text("/cdi"):
         return api.Finding(
             title="The container engine has no current list of GPUs",
             found=f"the engine says '{error}'",
@@ -320,7 +326,7 @@ def container_toolkit_missing(facts: api.Facts, errors: api.Errors | api.Unknown
             ),
             said=error,
         )
-    error = facts.heard("/no-driver")
+    error = facts.error_text("/no-driver")
     if not error:
         return None
     if "amd" in error.lower():

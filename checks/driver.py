@@ -9,8 +9,8 @@ def driver_hung(facts: api.Facts) -> api.Finding | None:
     answer = facts.nvidia_answer
     tools = {"NVML": answer.nvml, "nvidia-smi": answer.smi}
     stuck = [name for name, how in tools.items() if how == "hung" and answer.nvml != "ok"]
-    error = facts.heard()
-    waits = "" if error else facts.heard("/waits")
+    error = facts.error_text()
+    waits = "" if error else facts.error_text("/waits")
     if not stuck and not error and not waits:
         return None
     host = "on the host of this container; " if facts.container else ""
@@ -31,7 +31,7 @@ def driver_hung(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _on_host(facts: api.Facts) -> str:
+def _host_note(facts: api.Facts) -> str:
     """Return where the fix has to be run, as the start of its note; "" outside of a container."""
     return "on the host of this container: " if facts.container else ""
 
@@ -43,7 +43,7 @@ def _on_host(facts: api.Facts) -> str:
 def driver_library_mismatch(facts: api.Facts) -> api.Finding | None:
     """Decide by NVML's error 18 or CUDA's 803; by two versions alone unless NVML works."""
     answer, driver = facts.nvidia_answer, facts.nvidia_driver
-    refused, error = answer.says(18), facts.heard()
+    refused, error = answer.says(18), facts.error_text()
     library = api.parts(driver.library)
     differ = len(library) > 1 and library != api.parts(driver.version)
     if facts.host.wsl or facts.host.os == "windows" or (answer.nvml == "ok" and not error):
@@ -125,22 +125,26 @@ def driver_missing(facts: api.Facts) -> api.Finding | None:
     cards, state = facts.pci.of("10de"), facts.nvidia_module
     # without an environment, the vendor with more cards counts: the other one drives a screen
     others = [] if facts.torch else [gpu for gpu in facts.amd.gpus if not gpu.integrated]
-    if facts.pci and (not any(map(_trains, cards)) or len(cards) <= len(others)):
+    if facts.pci and (not any(map(_runs_current_torch, cards)) or len(cards) <= len(others)):
         return None
     # a report that names no card: does it say why the module is not loaded?
     tells = state.loaded or state.nouveau or state.secure_boot or state.on_disk is False
     if not state or not (facts.pci or tells):
-        return _from_text(facts)
-    return None if state.loaded or (not facts.pci and _served(facts)) else _state(facts, cards)
+        return _find_error(facts)
+    return (
+        None
+        if state.loaded or (not facts.pci and _driver_listed_gpus(facts))
+        else _report_unloaded_module(facts, cards)
+    )
 
 
-def _served(facts: api.Facts) -> bool:
+def _driver_listed_gpus(facts: api.Facts) -> bool:
     """Return whether a driver listed the GPUs in a report; a name alone is only the user's word."""
     measured = any(c.memory_total or c.uuid for c in facts.nvidia.gpus)
     return bool(facts.nvidia and (facts.runtime.gpu_available or facts.nvidia_driver or measured))
 
 
-def _trains(card: api.PciDevice) -> bool:
+def _runs_current_torch(card: api.PciDevice) -> bool:
     """Return whether current torch runs on a card: not on Kepler and older, which the table omits."""
     model = api.nvidia_by_pci(card.device)
     if model is None and card.device and card.device < FIRST_MAXWELL:
@@ -151,13 +155,13 @@ def _trains(card: api.PciDevice) -> bool:
     return not capability or api.parts(capability) >= (5,)
 
 
-def _state(facts: api.Facts, cards: tuple[api.PciDevice, ...]) -> api.Finding:
+def _report_unloaded_module(facts: api.Facts, cards: tuple[api.PciDevice, ...]) -> api.Finding:
     """Report why the module is not loaded, from the state of the kernel and the card's driver."""
     state, answer = facts.nvidia_module, facts.nvidia_answer
     models = [api.nvidia_by_pci(card.device) for card in cards]
     # the driver's own libraries or tools are installed, though they fail
     libraries = answer.says(9) or answer.nvml in ("error", "hung", "crashed")
-    names = api.listed(map(_name, cards)) or "an NVIDIA GPU"
+    names = api.listed(map(_card_name, cards)) or "an NVIDIA GPU"
     kernel = f"kernel {facts.host.kernel}" if facts.host.kernel else "the running kernel"
     if cards and all(card.driver in VIRTUAL for card in cards):
         slots = api.listed(card.slot for card in cards)
@@ -179,7 +183,7 @@ def _state(facts: api.Facts, cards: tuple[api.PciDevice, ...]) -> api.Finding:
                 f"module for {kernel}"
             ),
             cure=advice.cure,
-            cure_note=f"{_on_host(facts)}{advice.note}",
+            cure_note=f"{_host_note(facts)}{advice.note}",
             evidence=(ON_BUS, MODULE, MODULES),
         )
     if state.on_disk is False or (state.on_disk is None and not libraries):
@@ -194,23 +198,23 @@ def _state(facts: api.Facts, cards: tuple[api.PciDevice, ...]) -> api.Finding:
             cure_note=install.note,
             evidence=(ON_BUS, MODULE, MODULES),
         )
-    there = "is installed but not loaded" if state.on_disk else "is not loaded"
-    module = f"the nvidia module for {kernel} {there}"
+    condition = "is installed but not loaded" if state.on_disk else "is not loaded"
+    module = f"the nvidia module for {kernel} {condition}"
     if state.nouveau:
-        return _by_nouveau(facts, f"{names}: driven by nouveau; {module}")
+        return _report_nouveau(facts, f"{names}: driven by nouveau; {module}")
     if state.secure_boot:
-        return _not_signed(facts, f"{names}; {module}; Secure Boot is on")
+        return _report_unsigned_module(facts, f"{names}; {module}; Secure Boot is on")
     return api.Finding(
         found=f"{names}; {module}",
         cure=LOAD_MODULE,
         cure_note=(
-            f"{_on_host(facts)}needs root; if it fails, `sudo dmesg | tail -50` shows the reason"
+            f"{_host_note(facts)}needs root; if it fails, `sudo dmesg | tail -50` shows the reason"
         ),
         evidence=(ON_BUS, MODULE, MODULES),
     )
 
 
-def _by_nouveau(facts: api.Facts, found: str) -> api.Finding:
+def _report_nouveau(facts: api.Facts, found: str) -> api.Finding:
     """Report that the free driver has the card; it must not be loaded at the start."""
     rebuild = "dracut --force" if facts.host.distro in DRACUT else "update-initramfs -u"
     return api.Finding(
@@ -222,14 +226,14 @@ def _by_nouveau(facts: api.Facts, found: str) -> api.Finding:
             f"sudo {rebuild} && sudo reboot",
             "reboot",
         ),
-        cure_note=f"{_on_host(facts)}needs root; reboots the machine",
+        cure_note=f"{_host_note(facts)}needs root; reboots the machine",
         evidence=(ON_BUS, MODULE, "/sys/module/nouveau"),
     )
 
 
-def _not_signed(facts: api.Facts, found: str) -> api.Finding:
+def _report_unsigned_module(facts: api.Facts, found: str) -> api.Finding:
     """Report a module that Secure Boot refuses: its key must be enrolled, or the distribution's own used."""
-    note = f"{_on_host(facts)}needs root; reboots the machine"
+    note = f"{_host_note(facts)}needs root; reboots the machine"
     enrol = ". On the blue screen choose Enroll MOK, with the machine's own keyboard"
     if facts.host.distro == "ubuntu":
         command = "sudo apt-get install -y linux-modules-nvidia-580-open-generic"
@@ -253,21 +257,21 @@ def _not_signed(facts: api.Facts, found: str) -> api.Finding:
     )
 
 
-def _from_text(facts: api.Facts) -> api.Finding | None:
+def _find_error(facts: api.Facts) -> api.Finding | None:
     answer = facts.nvidia_answer
     error = answer.smi_text or answer.nvml_text or "NVML error 9, driver not loaded"
     if not answer.says(9):
-        error = facts.heard("/logged", "")
-    unseen = "" if error else facts.heard("/engine")
+        error = facts.error_text("/logged", "")
+    unseen = "" if error else facts.error_text("/engine")
     error = error or unseen
-    if not error or _served(facts) or facts.host.wsl:
+    if not error or _driver_listed_gpus(facts) or facts.host.wsl:
         return None
     first = error.splitlines()[0].rstrip(" .")
     return api.Finding(
         found=f"the error '{first}'",
         cure=LOAD_MODULE,
         cure_note=(
-            f"{_on_host(facts)}needs root; if it finds no module, install the driver, or build the "
+            f"{_host_note(facts)}needs root; if it finds no module, install the driver, or build the "
             "module for this kernel"
         ),
         settle="nvidia-smi; docker context ls" if unseen else "",
@@ -275,7 +279,7 @@ def _from_text(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _name(card: api.PciDevice) -> str:
+def _card_name(card: api.PciDevice) -> str:
     model = api.nvidia_by_pci(card.device)
     if model and model.name:
         return model.name
@@ -305,7 +309,7 @@ def driver_too_old(facts: api.Facts) -> api.Finding | None:
     if facts.runtime.gpu_works:
         return None
     torch, driver, windows = facts.torch, facts.nvidia_driver, facts.host.windows_driver
-    error = facts.heard()
+    error = facts.error_text()
     floor = "" if windows else BEFORE_11.get(".".join(torch.cuda.split(".")[:2]), "")
     floor = floor or (api.driver_floor(torch.cuda, windows=windows) if torch.cuda else "")
     # JetPack 5 reports the release of its system, for example 35.4.1
@@ -328,11 +332,11 @@ def driver_too_old(facts: api.Facts) -> api.Finding | None:
     install = api.install_driver(facts.host, floor, old_card=old, container=facts.container)
     if low and driver:
         found = (
-            f"{torch.named} is built for CUDA {torch.cuda}, which needs driver {floor} or newer; "
+            f"{torch.described} is built for CUDA {torch.cuda}, which needs driver {floor} or newer; "
             f"the driver is {driver.version}"
         )
     else:
-        subjects = [torch.named] if torch else []
+        subjects = [torch.described] if torch else []
         subjects += [f"driver {driver.version}"] if driver else []
         found = ", ".join((*subjects, "and ")) if subjects else ""
         found += f"the error '{error}'"
@@ -372,7 +376,7 @@ def cuda_compat_unsupported_gpu(facts: api.Facts) -> api.Finding | None:
     """Decide by error 804, or by a libcuda from a compat folder newer than the module on a GeForce card."""
     if facts.runtime.gpu_works:
         return None
-    error, file = facts.heard(), _compat_file(facts)
+    error, file = facts.error_text(), _compat_file(facts)
     geforce = [card.name for card in facts.nvidia.gpus if "GeForce" in card.name]
     # the driver's own libcuda, newer than the module that is still loaded, ends in 804 too
     if not file and (not error or facts.nvidia_answer.says(18)):
@@ -430,8 +434,8 @@ def fabric_manager_missing(facts: api.Facts) -> api.Finding | None:
     if facts.runtime.gpu_works:
         return None
     waiting = [card for card in facts.nvidia.gpus if card.fabric_state in WAITING]
-    error = facts.heard()
-    service = facts.heard("/service")
+    error = facts.error_text()
+    service = facts.error_text("/service")
     failed = error or facts.runtime.gpu_available is False
     # a text that shows the service and nothing else
     bare = not (facts.pci or facts.nvidia or facts.runtime)
@@ -511,8 +515,8 @@ def uvm_module_broken(facts: api.Facts) -> api.Finding | None:
     reloads = any(reload.search(command) for command in facts.typed.commands)
     if (facts.runtime.gpu_works and not reloads) or facts.host.wsl or facts.nvidia_answer.says(18):
         return None
-    own_error = facts.heard("/own")
-    error = own_error or facts.heard()
+    own_error = facts.error_text("/own")
+    error = own_error or facts.error_text()
     nodes = state.missing_nodes if state.loaded else ()
     lacks = NODE in nodes and "/dev/nvidiactl" not in nodes
     # outside of a container the first CUDA program loads the module, by nvidia-modprobe
@@ -544,7 +548,7 @@ def uvm_module_broken(facts: api.Facts) -> api.Finding | None:
 @api.check("xpu-driver", uses=(api.Errors, api.Host, api.IntelGpu, api.Runtime, api.TorchBuild))
 def xpu_driver(facts: api.Facts) -> api.Finding | None:
     """Only for an XPU build, unless an error shows it."""
-    error = facts.heard("/oneapi", "/sycl-name", "")
+    error = facts.error_text("/oneapi", "/sycl-name", "")
     build, denied = facts.torch.accelerator, facts.intel.render_denied
     if facts.runtime.gpu_works or build not in ("xpu", "unknown"):
         return None
@@ -552,7 +556,7 @@ def xpu_driver(facts: api.Facts) -> api.Finding | None:
     if not error and not (build == "xpu" and (lacks or denied)):
         return None
     windows = facts.host.os == "windows"
-    torch = facts.torch.named if facts.torch else "an XPU build"
+    torch = facts.torch.described if facts.torch else "an XPU build"
     card = api.listed(facts.intel.names) if facts.intel else "the Intel GPU"
     if denied:
         return api.Finding(
@@ -562,10 +566,10 @@ def xpu_driver(facts: api.Facts) -> api.Finding | None:
             cure_note="needs root; log out and in again afterwards",
             evidence=denied,
         )
-    if not windows and (own := facts.heard("/oneapi")):
-        return _oneapi_missing(torch, own)
-    if own := facts.heard("/sycl-name"):
-        return _other_oneapi(torch, own)
+    if not windows and (own := facts.error_text("/oneapi")):
+        return _report_missing_oneapi(torch, own)
+    if own := facts.error_text("/sycl-name"):
+        return _report_other_oneapi(torch, own)
     if windows:
         cure = api.advise("Install Intel's current graphics driver", "root")
         note = "needs an administrator; then restart Windows"
@@ -593,7 +597,7 @@ def xpu_driver(facts: api.Facts) -> api.Finding | None:
 SET_VARIABLES = api.tell("source /opt/intel/oneapi/setvars.sh")
 
 
-def _oneapi_missing(torch: str, error: str) -> api.Finding:
+def _report_missing_oneapi(torch: str, error: str) -> api.Finding:
     return api.Finding(
         title="The libraries of Intel's oneAPI are missing",
         found=f"{torch}; the error '{error}'",
@@ -611,7 +615,7 @@ def _oneapi_missing(torch: str, error: str) -> api.Finding:
     )
 
 
-def _other_oneapi(torch: str, error: str) -> api.Finding:
+def _report_other_oneapi(torch: str, error: str) -> api.Finding:
     return api.Finding(
         title="The SYCL runtime comes from another oneAPI release",
         found=(

@@ -51,17 +51,17 @@ def gpu_faulty(facts: api.Facts) -> api.Finding | None:
     lost = facts.nvidia_answer.says(15)
     newest = next((x for x in reversed(facts.kernel_log.xids) if x.number == 79), None)
     if lost or facts.kernel_log.fell_off_bus or newest:
-        return _lost(facts, newest.slot if newest else "", reported=lost)
+        return _report_lost_gpu(facts, newest.slot if newest else "", reported=lost)
     states = sorted(_states(facts), key=lambda state: SEVERE.index(state.kind.partition(":")[0]))
     if states:
-        return _of_state(states[0], states[1:4])
+        return _report_state(states[0], states[1:4])
     for card in (gpu for gpu in facts.amd.gpus if gpu.ras_uncorrected):
-        return _of_amd(card)
-    return _logged(facts) or _faulty_by_error(facts)
+        return _report_amd_errors(card)
+    return _find_logged_fault(facts) or _find_fault_in_errors(facts)
 
 
-def _faulty_by_error(facts: api.Facts) -> api.Finding | None:
-    if error := facts.heard("/ras"):
+def _find_fault_in_errors(facts: api.Facts) -> api.Finding | None:
+    if error := facts.error_text("/ras"):
         return api.Finding(
             title="An AMD GPU had a hardware error it could not correct",
             found=f"the kernel log says '{error}'",
@@ -76,12 +76,12 @@ def _faulty_by_error(facts: api.Facts) -> api.Finding | None:
             evidence=("kernel log",),
             said=error,
         )
-    if error := facts.heard():
+    if error := facts.error_text():
         return api.Finding(cure=REBOOT, cure_note="needs root", said=error)
     return None
 
 
-def _lost(facts: api.Facts, slot: str, *, reported: bool) -> api.Finding:
+def _report_lost_gpu(facts: api.Facts, slot: str, *, reported: bool) -> api.Finding:
     """Report a GPU that fell off the bus; `reported`: the driver itself says so."""
     by = "the driver reports 'GPU is lost' (15)" if reported else "the kernel log says so"
     at = f" at {slot}" if slot else ""
@@ -98,7 +98,7 @@ def _lost(facts: api.Facts, slot: str, *, reported: bool) -> api.Finding:
     )
 
 
-def _of_amd(card: api.AmdGpu) -> api.Finding:
+def _report_amd_errors(card: api.AmdGpu) -> api.Finding:
     blocks = f", in {api.listed(card.ras_blocks)}" if card.ras_blocks else ""
     return api.Finding(
         title="A GPU has had errors that it could not correct",
@@ -156,7 +156,7 @@ FIRST_STOP = "first stop every program on this GPU; if the reset fails, reboot"
 RECOVERY = ("NVML, GPU recovery action",)
 
 
-def _of_state(  # noqa: PLR0911  one for each request of the driver
+def _report_state(  # noqa: PLR0911  one for each request of the driver
     worst: _State, others: list[_State]
 ) -> api.Finding:
     card = worst.card
@@ -246,7 +246,7 @@ def _of_state(  # noqa: PLR0911  one for each request of the driver
             )
 
 
-def _logged(facts: api.Facts) -> api.Finding | None:
+def _find_logged_fault(facts: api.Facts) -> api.Finding | None:
     """Return the faults in the log of this boot, unless a later Xid 154 cleared them."""
     cleared: set[str] = set()
     for xid in reversed(facts.kernel_log.xids):
@@ -259,11 +259,11 @@ def _logged(facts: api.Facts) -> api.Finding | None:
             past = asks == "idle" or (answers and asks in ("reset", "reboot"))
             at = f" at {xid.slot}" if xid.slot else ""
             found = f"Xid {xid.number}{at} in the kernel log: {name}"
-            return _of_log(asks, found, past=past)
+            return _report_logged_fault(asks, found, past=past)
     return None
 
 
-def _of_log(asks: str, found: str, *, past: bool) -> api.Finding:
+def _report_logged_fault(asks: str, found: str, *, past: bool) -> api.Finding:
     """Report a fault of the log; `asks`: what it needs; `past`: the GPU may already have recovered."""
     title, cure = "A GPU has failed since this boot", REBOOT
     if asks == "idle":
@@ -300,7 +300,7 @@ OLD = ("gfx103", "gfx101", "gfx900", "gfx906")
 )
 def gpu_lacks_bf16(facts: api.Facts) -> api.Finding | None:
     """Judge the best GPU of the build's vendor; an error text makes it an error."""
-    error = facts.heard()
+    error = facts.error_text()
     cards = api.visible_gpus(facts.nvidia.gpus, facts.environment)
     cards_with_capability = [card for card in cards if card.compute_capability]
     descriptions = [
@@ -312,12 +312,12 @@ def gpu_lacks_bf16(facts: api.Facts) -> api.Finding | None:
         descriptions = [f"{gpu.name or 'GPU'} ({gpu.gfx})" for gpu in discrete]
         old = all(gpu.gfx.startswith(OLD) for gpu in discrete)
     names = api.listed(dict.fromkeys(descriptions)) if old else ""
-    error = error or (facts.heard("/on-old") if names else "")
+    error = error or (facts.error_text("/on-old") if names else "")
     if not names and not error:
         return None
     # a Trainer also says this if it sees no GPU; it names Ampere only if it sees one
-    setup = facts.heard("/anywhere")
-    blind = setup and not names and not facts.heard("/ampere")
+    setup = facts.error_text("/anywhere")
+    blind = setup and not names and not facts.error_text("/ampere")
     return api.Finding(
         severity="error" if error else None,
         found=names,
@@ -397,8 +397,8 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
     """Decide by an empty GPU list with cards on the bus; otherwise by a driver message."""
     cards = [card for card in facts.pci.of("10de") if card.driver in ("nvidia", "")]
     empty = facts.nvidia_module.loaded and facts.nvidia_module.gpus_in_proc == 0 and cards
-    reason = facts.heard("/said-why")
-    error = reason or facts.heard()
+    reason = facts.error_text("/said-why")
+    error = reason or facts.error_text()
     if facts.nvidia.gpus:
         return None
     answer, driver = facts.nvidia_answer, facts.nvidia_driver
@@ -432,7 +432,7 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
     elif driver.open_module is False and any(m.module == "open" for m in models):
         needs = "the open module"
     elif not reason and not floor and not old:
-        return _not_started_for_no_reason(error, driver.version or "not known", names)
+        return _report_not_started(error, driver.version or "not known", names)
     branch = "580" if floor else ""
     install = api.install_driver(facts.host, branch, old_card=old, container=facts.container)
     loaded = f"driver {driver.version}" if driver.version else "the driver"
@@ -448,7 +448,7 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _not_started_for_no_reason(error: str, version: str, names: str) -> api.Finding:
+def _report_not_started(error: str, version: str, names: str) -> api.Finding:
     return api.Finding(
         found=(
             f"the error '{error}': the driver is loaded but starts no GPU"
@@ -472,13 +472,15 @@ def gpu_throttled(facts: api.Facts) -> api.Finding | None:
     if not slow:
         hot = [c for c in facts.amd.gpus if c.throttle]
         if each := [f"GPU {c.index} ({c.name}): {api.listed(c.throttle)}" for c in hot[:4]]:
-            return _throttled_amd(api.listed(each), "/sys/bus/pci/devices, gpu_metrics")
+            return _report_throttled_amd(api.listed(each), "/sys/bus/pci/devices, gpu_metrics")
         fixed = (c for c in facts.nvidia.gpus if "Laptop" not in c.name)  # there firmware lowers it
         low = [c for c in fixed if 0 < (c.power_limit or 0) < (c.power_default or 0)]
         each = [f"GPU {c.index} ({c.name}): {c.power_limit} of {c.power_default} W" for c in low]
-        if error := facts.heard("/amd"):
-            return _throttled_amd(f"amd-smi says '{error}'", "amd-smi metric --throttle", error)
-        return _lowered(each) if each else None
+        if error := facts.error_text("/amd"):
+            return _report_throttled_amd(
+                f"amd-smi says '{error}'", "amd-smi metric --throttle", error
+            )
+        return _report_lowered_limit(each) if each else None
     words = api.table("outputs")["throttle"]["words"]
     power = {reason for card in slow for reason in card.throttle} <= {"power-brake", "hw-slowdown"}
     found = "; ".join(
@@ -499,7 +501,7 @@ def gpu_throttled(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _throttled_amd(found: str, evidence: str, error: str = "") -> api.Finding:
+def _report_throttled_amd(found: str, evidence: str, error: str = "") -> api.Finding:
     return api.Finding(
         found=found,
         cure=api.advise(
@@ -513,7 +515,7 @@ def _throttled_amd(found: str, evidence: str, error: str = "") -> api.Finding:
     )
 
 
-def _lowered(each: list[str]) -> api.Finding:
+def _report_lowered_limit(each: list[str]) -> api.Finding:
     return api.Finding(
         title="A GPU's power limit is below the card's default",
         severity="note",
@@ -535,8 +537,8 @@ def mig_misconfigured(facts: api.Facts) -> api.Finding | None:
     """Report MIG GPUs without instances, or a failed run that did not name one of several."""
     split, source = [card for card in facts.nvidia.gpus if card.mig], facts.nvidia.source
     if not split:
-        return _mig_from_text(facts)
-    asserted = facts.heard("/assertion")
+        return _find_mig_error(facts)
+    asserted = facts.error_text("/assertion")
     if facts.runtime.gpu_works and not asserted:
         return None
     setting = facts.environment.get(VISIBLE) or ""
@@ -548,11 +550,11 @@ def mig_misconfigured(facts: api.Facts) -> api.Finding | None:
         # a report rarely lists the instances: without a failure this proves nothing
         if not failed and (source != "nvml" or selected):
             return None
-        shown = "no instance exists" if source == "nvml" else "no instance is shown"
-        seen = ", as the run shows" if failed else ""
+        no_instance = "no instance exists" if source == "nvml" else "no instance is shown"
+        shown_by_run = ", as the run shows" if failed else ""
         return api.Finding(
-            found=f"MIG is on for GPU {api.listed(indexes)} ({split[0].name}); {shown}",
-            means=f"torch finds no usable device: 'No CUDA GPUs are available'{seen}",
+            found=f"MIG is on for GPU {api.listed(indexes)} ({split[0].name}); {no_instance}",
+            means=f"torch finds no usable device: 'No CUDA GPUs are available'{shown_by_run}",
             cure=api.tell(f"sudo nvidia-smi -i {','.join(indexes)} -mig 0"),
             cure_note=(
                 "needs root; makes the whole GPU usable again. To keep MIG, `sudo nvidia-smi mig "
@@ -581,9 +583,9 @@ def mig_misconfigured(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _mig_from_text(facts: api.Facts) -> api.Finding | None:
+def _find_mig_error(facts: api.Facts) -> api.Finding | None:
     """Use errors of a library or the driver's tools if no card in MIG mode is listed."""
-    if error := facts.heard("/read-as-number"):
+    if error := facts.error_text("/read-as-number"):
         return api.Finding(
             title="A library reads the name of a MIG instance as a number",
             means="the program fails before it uses the GPU",
@@ -594,7 +596,7 @@ def _mig_from_text(facts: api.Facts) -> api.Finding | None:
             ),
             said=error,
         )
-    if error := facts.heard("/asked"):
+    if error := facts.error_text("/asked"):
         return api.Finding(
             title="The requested MIG setup does not exist",
             severity="warning",
@@ -623,9 +625,14 @@ HIDES = "hides every GPU"
 )
 def visible_devices_wrong(facts: api.Facts) -> api.Finding | None:
     """Report variables that hide all NVIDIA cards or have a bad entry; for AMD check each variable."""
-    doubled = _doubled(facts)
+    doubled = _find_shared_gpu(facts)
     if not facts.environment:
-        return _from_text(facts) or _ranks(facts) or _beyond(facts) or doubled
+        return (
+            _find_error(facts)
+            or _find_too_many_processes(facts)
+            or _find_ordinal_beyond_gpus(facts)
+            or doubled
+        )
     rocm, cards = facts.torch.accelerator == "rocm", facts.nvidia.gpus
     if cards and not rocm:
         left = len(api.visible_gpus(cards, facts.environment))
@@ -636,13 +643,15 @@ def visible_devices_wrong(facts: api.Facts) -> api.Finding | None:
     for name in AMD if rocm and facts.amd.gpus else ():
         if bad := _check_variable(facts, name, len(facts.amd.gpus)):
             return bad
-    nameless = None if facts.nvidia or facts.amd else _nameless(facts)
-    return nameless or _ordinal(facts) or _ranks(facts) or doubled
+    nameless = None if facts.nvidia or facts.amd else _find_invalid_list(facts)
+    return (
+        nameless or _find_ordinal_beyond_list(facts) or _find_too_many_processes(facts) or doubled
+    )
 
 
-def _doubled(facts: api.Facts) -> api.Finding | None:
+def _find_shared_gpu(facts: api.Facts) -> api.Finding | None:
     """Find two ranks that use one GPU: too many ranks, a variable, or a script that names the device."""
-    error = facts.heard("/duplicate")
+    error = facts.error_text("/duplicate")
     if not error:
         return None
     return api.Finding(
@@ -659,9 +668,9 @@ def _doubled(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _nameless(facts: api.Facts) -> api.Finding | None:
+def _find_invalid_list(facts: api.Facts) -> api.Finding | None:
     """Find a list that is wrong on any machine: "all" is valid only in NVIDIA_VISIBLE_DEVICES."""
-    error, setting = facts.heard(), facts.environment.get(CUDA)
+    error, setting = facts.error_text(), facts.environment.get(CUDA)
     problem = _problem(setting, 1 << 20, [])
     if not error or not problem:
         return None
@@ -706,7 +715,7 @@ def _check_variable(
     problem = _problem(setting, count, uuids or [])
     if not problem:
         return None
-    error = "" if left or uuids is None else facts.heard()
+    error = "" if left or uuids is None else facts.error_text()
     number = "1 GPU" if count == 1 else f"{count} GPUs"
     found = f"{name} is '{setting or ''}': {problem}; the machine has {number}"
     found += f"; the error '{error}'" if error else ""
@@ -717,10 +726,10 @@ def _check_variable(
         title = f"{name} {HIDES if problem == HIDES else 'names no GPU that exists'}"
         means = ""
     # hiding all GPUs can be intended, unless something failed because it found none
-    meant = problem == HIDES and not error
+    deliberate = problem == HIDES and not error
     return api.Finding(
         title=title,
-        severity="warning" if left or meant else "error",
+        severity="warning" if left or deliberate else "error",
         found=found,
         means=means,
         cure=facts.set_variable(name, None),
@@ -732,13 +741,13 @@ def _check_variable(
     )
 
 
-def _in_mig(facts: api.Facts) -> bool:
+def _is_in_mig(facts: api.Facts) -> bool:
     return any(card.mig for card in facts.nvidia.gpus)
 
 
-def _from_text(facts: api.Facts) -> api.Finding | None:
+def _find_error(facts: api.Facts) -> api.Finding | None:
     """Without known variables: the driver lists GPUs, but CUDA finds none."""
-    if error := facts.heard("/unknown"):
+    if error := facts.error_text("/unknown"):
         return api.Finding(
             title="The container requests a GPU that does not exist",
             found=f"the container tool says '{error}'",
@@ -749,8 +758,8 @@ def _from_text(facts: api.Facts) -> api.Finding | None:
             ),
             said=error,
         )
-    error, count = facts.heard(), len(facts.nvidia.gpus)
-    if not error or not count or _in_mig(facts):
+    error, count = facts.error_text(), len(facts.nvidia.gpus)
+    if not error or not count or _is_in_mig(facts):
         return None
     names = f"nvidia-smi lists {count} GPU{'s' if count > 1 else ''}"
     # a container without a GPU gives the same error while nvidia-smi ran outside it
@@ -764,12 +773,12 @@ def _from_text(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _ranks(facts: api.Facts) -> api.Finding | None:
+def _find_too_many_processes(facts: api.Facts) -> api.Finding | None:
     """Find a launcher with more processes than GPUs."""
-    error = facts.heard("/slot", "/ranks")
+    error = facts.error_text("/slot", "/ranks")
     ranks = facts.expression("/ranks")
     requested = next((f for c in facts.typed.commands if (f := ranks.search(c))), None)
-    if not error or requested is None or _in_mig(facts):
+    if not error or requested is None or _is_in_mig(facts):
         return None
     return api.Finding(
         title="There are more processes than GPUs",
@@ -784,11 +793,16 @@ def _ranks(facts: api.Facts) -> api.Finding | None:
 AS_MANY_AS_GPUS = f"start as many processes as it lists GPUs, minus those that {CUDA} hides"
 
 
-def _ordinal(facts: api.Facts) -> api.Finding | None:
+def _find_ordinal_beyond_list(facts: api.Facts) -> api.Finding | None:
     """Find a process that uses a GPU number beyond those the list allows: more ranks than GPUs."""
     left = api.entries(facts.environment.get(CUDA) or "")
-    error = facts.heard("/ranks")
-    if not error or not left or any(entry.startswith("MIG-") for entry in left) or _in_mig(facts):
+    error = facts.error_text("/ranks")
+    if (
+        not error
+        or not left
+        or any(entry.startswith("MIG-") for entry in left)
+        or _is_in_mig(facts)
+    ):
         return None
     number = len(left)
     return api.Finding(
@@ -805,10 +819,10 @@ def _ordinal(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _beyond(facts: api.Facts) -> api.Finding | None:
+def _find_ordinal_beyond_gpus(facts: api.Facts) -> api.Finding | None:
     """Trust a launcher that counted the GPUs; CUDA's error does not show who requested which."""
-    sure = facts.heard("/counted")
-    error = sure or facts.heard("/ordinal")
+    sure = facts.error_text("/counted")
+    error = sure or facts.error_text("/ordinal")
     if not error or facts.nvidia:
         return None
     return api.Finding(

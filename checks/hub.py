@@ -10,7 +10,7 @@ ON = ("1", "true", "yes", "on")
 )
 def hub_cache_permission(facts: api.Facts) -> api.Finding | None:
     """Report a note if the Hub is switched off, because reading is enough then."""
-    error = facts.heard()
+    error = facts.error_text()
     disks = (d for d in facts.disks.disks if d.use == "hf-cache" and not d.writable)
     folder = next((disk.path for disk in disks), "")
     if not folder and not error:
@@ -43,7 +43,7 @@ def hub_cache_permission(facts: api.Facts) -> api.Finding | None:
 @api.check("hub-gated-access", uses=(api.Errors,))
 def hub_gated_access(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Use a 403 answer and messages about a licence that was not accepted."""
-    error = facts.heard()
+    error = facts.error_text()
     if not error:
         return None
     page = facts.matched("/page")
@@ -70,7 +70,7 @@ PLACE = api.expression("hub-network/place")
 def hub_network(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Distinguish an untrusted certificate from a blocked network."""
     about = api.Errors(errors=tuple(e for e in errors.errors if PLACE.search(e.text)))
-    if tls := api.heard(about, "hub-network/tls") or _tls_of_no_host(errors):
+    if tls := api.matched_error(about, "hub-network/tls") or _tls_error_without_host(errors):
         return api.Finding(
             means=(
                 "a device between this machine and the Hub replaces the Hub's certificate with one "
@@ -83,7 +83,7 @@ def hub_network(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
             ),
             said=tls,
         )
-    route = api.heard(about, "hub-network/route")
+    route = api.matched_error(about, "hub-network/route")
     if not route:
         return None
     mirror = facts.environment.get("HF_ENDPOINT")
@@ -99,27 +99,27 @@ def hub_network(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     )
 
 
-def _tls_of_no_host(errors: api.Errors) -> str:
+def _tls_error_without_host(errors: api.Errors) -> str:
     """Return a failed handshake without a host name if the text or its frames mention the Hub."""
     host = api.expression("hub-network/host")
     files = (frame.file for error in errors.errors for frame in error.frames)
     speaks = any(PLACE.search(error.text) for error in errors.errors)
     speaks = speaks or any("huggingface_hub" in file for file in files)
     bare = tuple(error for error in errors.errors if not host.search(error.text))
-    return api.heard(api.Errors(errors=bare), "hub-network/tls") if speaks else ""
+    return api.matched_error(api.Errors(errors=bare), "hub-network/tls") if speaks else ""
 
 
 @api.check("hub-no-token", uses=(api.Environment, api.Errors))
 def hub_no_token(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Use a 401 answer and messages about a missing token."""
-    error = facts.heard("", "/unauthorised")
-    if not error and facts.heard("/not-logged-in"):
-        error = facts.heard("/private")
+    error = facts.error_text("", "/unauthorised")
+    if not error and facts.error_text("/not-logged-in"):
+        error = facts.error_text("/private")
     if error and facts.search("/ownerless", error):
-        error = facts.heard()
+        error = facts.error_text()
         if not error:
-            return _no_such_name(facts.heard("/unauthorised"))
-    guess = "" if error else facts.heard("/guess")
+            return _report_unknown_repository(facts.error_text("/unauthorised"))
+    guess = "" if error else facts.error_text("/guess")
     if not error and not guess:
         return None
     has = "; HF_TOKEN is set" if facts.environment.get("HF_TOKEN") else ""
@@ -135,7 +135,7 @@ def hub_no_token(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     )
 
 
-def _no_such_name(error: str) -> api.Finding:
+def _report_unknown_repository(error: str) -> api.Finding:
     return api.Finding(
         title="The Hub has no repository of this name",
         severity="error",
@@ -163,8 +163,8 @@ VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 @api.check("hub-offline", uses=(api.Environment, api.Errors))
 def hub_offline(facts: api.Facts) -> api.Finding | None:
     """Report the variable alone as a note, as an error if a download failed."""
-    error = facts.heard()
-    unreached = facts.heard("/unreached")
+    error = facts.error_text()
+    unreached = facts.error_text("/unreached")
     on = [name for name in VARIABLES if (facts.environment.get(name) or "").lower() in ON]
     if not on and not error:
         return None

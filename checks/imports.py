@@ -49,7 +49,7 @@ def import_contract_clash(
     reported = main or stops or contracts
     first = reported[0]
     pairs = list(dict.fromkeys((contract.library, _provider(contract)) for contract in reported))
-    change = _change(facts, reported, versions)
+    change = _packages_to_install(facts, reported, versions)
     newer = any(spec == "*" and name in versions for name, spec in change.items())
     options = ["--upgrade"] if newer else []
     library = first.library
@@ -62,7 +62,7 @@ def import_contract_clash(
         title=title,
         severity="note" if first.command else "error" if main else "warning",
         found=api.clauses(_describe(reported, pair, versions) for pair in pairs),
-        means=_failure(first),
+        means=_describe_failure(first),
         cure=facts.pip("install", *options, *api.pinned(change)),
         cure_note=note if library and first.neighbour else "",
         evidence=tuple(
@@ -71,7 +71,7 @@ def import_contract_clash(
     )
 
 
-def _failure(contract: api.BrokenContract) -> str:
+def _describe_failure(contract: api.BrokenContract) -> str:
     """Return what fails because of a contract, and with which error."""
     place = f"the command {contract.command}" if contract.command else contract.within
     place = place or f"the import of {contract.led_by or contract.library}"
@@ -112,7 +112,7 @@ def _describe(
     return kinds.get(first.kind, f"{who} imports {what}{place}, which {whom} does not have")
 
 
-def _change(
+def _packages_to_install(
     facts: api.Facts, contracts: Iterable[api.BrokenContract], versions: dict[str, str]
 ) -> dict[str, str]:
     """Return what to install: missing packages, releases that keep the contract, else fixes of known errors."""
@@ -156,11 +156,11 @@ def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding 
     main = [stage for stage in failing if api.module_of(stage.name) in MAIN or stage.name in late]
     # lazily loaded parts can fail because of another library: plain import failures come first
     plain = [stage for stage in main if stage.name not in late]
-    first = _blamed((plain or main or failing)[0], failing)
+    first = _stage_to_blame((plain or main or failing)[0], failing)
     module, lines = api.module_of(first.name), first.error.splitlines()
     # the innermost exception of a chain, which comes first, names the cause
     message = next((line for line in lines if line.strip() and not line.startswith("  ")), "")
-    inner, asks = _stood_in(first), facts.search("/asks", message)
+    inner, asks = _distribution_that_failed(first), facts.search("/asks", message)
     other = api.brought_by(asks[1]) if asks else ""
     name = inner if facts.packages.get(inner) else api.brought_by(module)
     if facts.packages.get(other) and other != name != api.brought_by(module):
@@ -188,14 +188,14 @@ def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding 
     )
 
 
-def _stood_in(stage: api.Stage) -> str:
+def _distribution_that_failed(stage: api.Stage) -> str:
     """Return the distribution in whose file the innermost exception of a stage was raised."""
     frames = re.match(r"(?:  .*\n)*", stage.error)
     files = api.expression("library-import-fails/in-package").findall(frames[0] if frames else "")
     return api.brought_by(files[-1]) if files else ""
 
 
-def _blamed(first: api.Stage, bad: Sequence[api.Stage]) -> api.Stage:
+def _stage_to_blame(first: api.Stage, bad: Sequence[api.Stage]) -> api.Stage:
     """Return the stage of the library in which the first exception of a chain was raised, if it failed too."""
     cause = first.error.partition("\nThe above exception was")[0]
     cause = cause.partition("\nDuring handling of the above")[0]
@@ -247,12 +247,14 @@ def missing_dependency(facts: api.Facts) -> api.Finding | None:
     ]
     declared = {lack.name: lack for lack in reversed(lacks) if lack.name != "torch"}
     needed = [lack for lack in lacks if lack.name in declared and lack.name not in OPTIONAL]
-    if hard := {unmet.name: unmet for unmet in reversed(needed) if _imported(facts, unmet)}:
-        return _from_declared(facts, [*hard.values()])
+    if hard := {unmet.name: unmet for unmet in reversed(needed) if _import_needs(facts, unmet)}:
+        return _report_declared(facts, [*hard.values()])
     pairs = api.pairs_of("missing-dependency", facts)
     hidden = {shadow.module for shadow in facts.shadowed.shadows}
     missing = {
-        name: error_text for name, error_text in _asked_for(facts).items() if name not in hidden
+        name: error_text
+        for name, error_text in _missing_distributions(facts).items()
+        if name not in hidden
     }
     if missing and not any(pair.row.severity == "error" for pair in pairs):
         error_text = next(iter(missing.values()))
@@ -263,22 +265,22 @@ def missing_dependency(facts: api.Facts) -> api.Finding | None:
             cure_note="no reboot",
             said=error_text,
         )
-    amdsmi = None if pairs and pairs[0].row.severity == "error" else _amdsmi(facts)
+    amdsmi = None if pairs and pairs[0].row.severity == "error" else _find_missing_amdsmi(facts)
     if amdsmi or pairs:
-        return amdsmi or _from_row(facts, pairs[0])
+        return amdsmi or _report_broken_row(facts, pairs[0])
     damaged_or_of_conda = {
         distribution.name for distribution in facts.packages.broken
     } | facts.packages.conda.keys()
     absent = [n for n in STACK if n not in damaged_or_of_conda and not facts.packages.get(n)]
     if needed:
         unused = {unmet.name: unmet for unmet in reversed(needed)}
-        return _from_declared(facts, [*unused.values()], used=False)
+        return _report_declared(facts, [*unused.values()], used=False)
     if absent and facts.packages.complete:
-        return _from_absent(facts, absent)
-    return _from_declared(facts, [*declared.values()]) if declared else None
+        return _report_absent(facts, absent)
+    return _report_declared(facts, [*declared.values()]) if declared else None
 
 
-def _imported(facts: api.Facts, unmet: api.Unmet) -> bool:
+def _import_needs(facts: api.Facts, unmet: api.Unmet) -> bool:
     """Return whether importing a library fails without the requirement, as far as its source shows."""
     if unmet.owner.name in CHECKS_AT_IMPORT:
         return True
@@ -287,7 +289,7 @@ def _imported(facts: api.Facts, unmet: api.Unmet) -> bool:
     return bool(row.file) if row else not unmet.beyond
 
 
-def _asked_for(facts: api.Facts) -> dict[str, str]:
+def _missing_distributions(facts: api.Facts) -> dict[str, str]:
     """Return distribution -> what the error says, for known modules whose distribution is not installed."""
     result: dict[str, str] = {}
     # errors of other causes also advise to install: trust the advice only if it stands alone
@@ -305,7 +307,7 @@ def _asked_for(facts: api.Facts) -> dict[str, str]:
                 plain = module.replace("-", "_")
                 distribution = api.distribution_of(plain) or api.distribution_of(plain.lower())
                 name = LIBRARIES.get(module, distribution)
-                if not name and (kind == "not-found" or _by_its_name(error, match)):
+                if not name and (kind == "not-found" or _is_own_distribution(error, match)):
                     name = api.brought_by(module)
                 wanted_name = name and (name != "torch" or kind == "not-found")
                 if wanted_name and not facts.packages.get(name):
@@ -313,7 +315,7 @@ def _asked_for(facts: api.Facts) -> dict[str, str]:
     return result
 
 
-def _by_its_name(error: api.ErrorText, match: "re.Match[str]") -> bool:
+def _is_own_distribution(error: api.ErrorText, match: "re.Match[str]") -> bool:
     """Return whether an unknown module is its own distribution: pip advice or transformers names it."""
     if api.expression("missing-dependency/installs").search(match[0]):
         return match.string[match.end() : match.end() + 1] not in tuple("+:/.[")
@@ -321,7 +323,9 @@ def _by_its_name(error: api.ErrorText, match: "re.Match[str]") -> bool:
     return whole and error.text.startswith("RuntimeError: Failed to import ")
 
 
-def _from_declared(facts: api.Facts, missing: list[api.Unmet], *, used: bool = True) -> api.Finding:
+def _report_declared(
+    facts: api.Facts, missing: list[api.Unmet], *, used: bool = True
+) -> api.Finding:
     """Report requirements that are not installed; `used`: an import fails without them."""
     name = missing[0].name
     lacks = (
@@ -358,7 +362,7 @@ def _from_declared(facts: api.Facts, missing: list[api.Unmet], *, used: bool = T
     )
 
 
-def _from_row(facts: api.Facts, broken: api.Broken) -> api.Finding:
+def _report_broken_row(facts: api.Facts, broken: api.Broken) -> api.Finding:
     row, lacks = broken.row, api.listed(broken.row.absent or broken.row.fix)
     first = next(iter(broken.versions), "")
     who = api.listed(f"{name} {version}" for name, version in broken.versions.items())
@@ -381,11 +385,11 @@ def _is_locked(facts: api.Facts) -> bool:
     return bool(facts.packages.lock) or facts.target.chosen_by == api.DECLARED
 
 
-def _amdsmi(facts: api.Facts) -> api.Finding | None:
+def _find_missing_amdsmi(facts: api.Facts) -> api.Finding | None:
     """Read vLLM's platform search: without amdsmi it uses no AMD GPU. Source: vllm/platforms/__init__.py."""
     amd = facts.torch.accelerator == "rocm"
-    lacks = facts.heard("/lacks")
-    if not facts.heard("/none") or not lacks or not (amd or facts.heard("/amdsmi")):
+    lacks = facts.error_text("/lacks")
+    if not facts.error_text("/none") or not lacks or not (amd or facts.error_text("/amdsmi")):
         return None
     return api.Finding(
         found=(
@@ -402,7 +406,7 @@ def _amdsmi(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _from_absent(facts: api.Facts, absent: list[str]) -> api.Finding:
+def _report_absent(facts: api.Facts, absent: list[str]) -> api.Finding:
     transformers = facts.packages.version("transformers")
     versions = api.good_set(facts.torch.version, transformers, facts.interpreter.version)
     return api.Finding(

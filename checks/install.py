@@ -44,19 +44,21 @@ def broken_install(facts: api.Facts, packages: api.Packages | api.Unknown | None
     real = [fault for fault in ours if (fault.problem, fault.name) not in harmless]
     real = [fault for fault in real if (fault.name, fault.location) not in hidden_by_path]
     if real or facts.contracts.damaged:
-        return _faulty(facts, real) if real else _damaged(facts, facts.contracts.damaged)
+        return (
+            _report_faulty(facts, real) if real else _report_damaged(facts, facts.contracts.damaged)
+        )
     for error in facts.errors.errors:
-        if finding := _from_error(facts, error):
+        if finding := _find_in_error(facts, error):
             return finding
     if gone := api.metadata_gone(facts.errors, facts.typed, replaced=False):
         # pip then fails for every package, not only for this one
-        return _without_metadata(facts, gone)
+        return _report_missing_metadata(facts, gone)
     for error in facts.errors.errors:
-        if finding := _mixed(facts, error) or _part_missing(facts, error):
+        if finding := _find_mixed_releases(facts, error) or _find_missing_part(facts, error):
             return finding
     if isinstance(packages, api.Unknown):
         return packages
-    return _leftovers([fault for fault in faults if fault.problem == "leftover"])
+    return _find_leftovers([fault for fault in faults if fault.problem == "leftover"])
 
 
 STOP_PYTHON = "stop every Python that uses this environment first"
@@ -67,7 +69,7 @@ def _reinstall(facts: api.Facts, name: str) -> api.Cure:
     return facts.pip("install", "--force-reinstall", "--no-deps", name)
 
 
-def _faulty(facts: api.Facts, real: list[api.BrokenDistribution]) -> api.Finding:
+def _report_faulty(facts: api.Facts, real: list[api.BrokenDistribution]) -> api.Finding:
     first = real[0]
     installed = facts.packages.get(first.name)
     # an index need not have the version of an editable install
@@ -88,7 +90,7 @@ def _faulty(facts: api.Facts, real: list[api.BrokenDistribution]) -> api.Finding
     )
 
 
-def _damaged(facts: api.Facts, damaged: Sequence[api.DamagedFile]) -> api.Finding:
+def _report_damaged(facts: api.Facts, damaged: Sequence[api.DamagedFile]) -> api.Finding:
     """Report packages whose files differ from RECORD and lack what others import from them."""
 
     def weight(damaged_file: api.DamagedFile) -> tuple[bool, bool, int]:
@@ -106,7 +108,7 @@ def _damaged(facts: api.Facts, damaged: Sequence[api.DamagedFile]) -> api.Findin
     return api.Finding(
         title=f"{name} is damaged: one of its files was replaced",
         severity="error" if needed or name in STACK else "warning",
-        found=api.clauses(map(_differs, worst)),
+        found=api.clauses(map(_describe_damage, worst)),
         means=f"import {name} fails or hangs, and so does every package that imports it",
         cure=api.reinstall(facts.interpreter, facts.torch, name, version),
         cure_note=STOP_PYTHON,
@@ -114,7 +116,7 @@ def _damaged(facts: api.Facts, damaged: Sequence[api.DamagedFile]) -> api.Findin
     )
 
 
-def _differs(damaged_file: api.DamagedFile) -> str:
+def _describe_damage(damaged_file: api.DamagedFile) -> str:
     """Return one clause about a damaged file."""
     lacks = api.listed(damaged_file.names, 2)
     missed = (
@@ -126,7 +128,7 @@ def _differs(damaged_file: api.DamagedFile) -> str:
     return f"{damaged_file.file} is not the file that {damaged_file.distribution} installed{error}{missed}"
 
 
-def _without_metadata(facts: api.Facts, gone: api.Gone) -> api.Finding:
+def _report_missing_metadata(facts: api.Facts, gone: api.Gone) -> api.Finding:
     name = gone.name
     return api.Finding(
         title="The metadata of a package is missing",
@@ -137,39 +139,41 @@ def _without_metadata(facts: api.Facts, gone: api.Gone) -> api.Finding:
     )
 
 
-def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
+def _find_in_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     for kind in ("cut-file", "no-record", "bad-entry", "busy"):
         if match := facts.search(f"/{kind}", error.text):
             name = api.brought_by(match[1])
-            name = name if name in STACK else _whole(match[1].lower())
+            name = name if name in STACK else _restore_name(match[1].lower())
             if name in STACK:
                 means = f"some files of {name} were not written completely, or RECORD is incomplete"
-                return _partly_installed(facts, name, means, match[0])
+                return _report_partly_installed(facts, name, means, match[0])
             break
     for kind in ("compiled", "uv-read"):
         if part := facts.search(f"/{kind}", error.text):
-            name = api.brought_by(_module(part))
+            name = api.brought_by(_module_of_part(part))
             # doctor's own import in an environment that has the package needs no confirmation
             own = error.where.startswith("import ") and facts.packages.version(name)
             show = f"{api.pip_line(facts.interpreter, 'show')} --files {name}"
             settle = "" if own or kind == "uv-read" else show
             means = f"files of {name} are missing, or were built for another Python"
-            return _partly_installed(facts, name, means, " ".join(part[0].split())[:140], settle)
+            return _report_partly_installed(
+                facts, name, means, " ".join(part[0].split())[:140], settle
+            )
     if versionless := facts.search("/none-found", error.text):
         error_text, name = versionless[0], versionless[1]
         found = f"the error '{error_text}': the metadata of {name} contains no version"
-        return _half_removed(facts, name, found, error_text)
+        return _report_half_removed(facts, name, found, error_text)
     half = facts.search("/invalid", error.text)
-    name = _whole(half[1].lower().replace("_", "-")) if half else ""
+    name = _restore_name(half[1].lower().replace("_", "-")) if half else ""
     if half is None or name not in STACK:
         return None
     if facts.torch if name == "torch" else facts.packages.version(name):
-        return _left_beside(facts, name, half[0])
+        return _report_remains(facts, name, half[0])
     found = f"the error '{half[0]}': an upgrade was interrupted"
-    return _half_removed(facts, name, found, half[0])
+    return _report_half_removed(facts, name, found, half[0])
 
 
-def _partly_installed(
+def _report_partly_installed(
     facts: api.Facts, name: str, means: str, error_text: str, settle: str = ""
 ) -> api.Finding:
     return api.Finding(
@@ -182,7 +186,7 @@ def _partly_installed(
     )
 
 
-def _half_removed(facts: api.Facts, name: str, found: str, error_text: str) -> api.Finding:
+def _report_half_removed(facts: api.Facts, name: str, found: str, error_text: str) -> api.Finding:
     return api.Finding(
         found=found,
         means=f"imports that check the version of {name} fail, or {name} is only partly removed",
@@ -192,7 +196,7 @@ def _half_removed(facts: api.Facts, name: str, found: str, error_text: str) -> a
     )
 
 
-def _left_beside(facts: api.Facts, name: str, error_text: str) -> api.Finding:
+def _report_remains(facts: api.Facts, name: str, error_text: str) -> api.Finding:
     """Report leftovers beside a complete package: pip ignores them and says so on each run."""
     rest = name[1:].replace("-", "_")
     return api.Finding(
@@ -206,12 +210,12 @@ def _left_beside(facts: api.Facts, name: str, error_text: str) -> api.Finding:
     )
 
 
-def _whole(name: str) -> str:
+def _restore_name(name: str) -> str:
     """Return the stack name whose first letter pip replaced with ~, or the name unchanged."""
     return next((n for n in sorted(STACK) if n[1:] == name), name)
 
 
-def _module(part: re.Match[str]) -> str:
+def _module_of_part(part: re.Match[str]) -> str:
     """Return the module of a compiled part, or the package that uv names."""
     groups = {key: value for key, value in part.groupdict().items() if value}
     module = next((groups[n] for n in ("package", "torch", "other", "mac") if n in groups), "")
@@ -219,7 +223,7 @@ def _module(part: re.Match[str]) -> str:
     return module or ("numpy" if "numpy" in groups else next(filter(None, part.groups()), ""))
 
 
-def _mixed(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
+def _find_mixed_releases(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     """Find a package whose file imports a missing part of itself: files of two releases are mixed."""
     missing = facts.search("/own-part", error.text)
     folder = facts.search("/of-package", error.frames[-1].file if error.frames else "")
@@ -238,7 +242,7 @@ def _mixed(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     )
 
 
-def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
+def _find_missing_part(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     """Find a part that doctor's own import missed and that no version pair explains.
 
     Only a package's own files show what belongs to it: what another library asks for can be of another release.
@@ -275,17 +279,17 @@ def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     )
 
 
-def _leftovers(faults: list[api.BrokenDistribution]) -> api.Finding | None:
+def _find_leftovers(faults: list[api.BrokenDistribution]) -> api.Finding | None:
     stack = [b for b in faults if b.name.lstrip("~").replace("_", "-").startswith(REMAINS)]
-    shown = stack or faults
-    if not shown:
+    incomplete = stack or faults
+    if not incomplete:
         return None
-    folder = shown[0].location
-    files = " ".join(f"'{b.location}/{b.name}'" for b in shown)
+    folder = incomplete[0].location
+    files = " ".join(f"'{b.location}/{b.name}'" for b in incomplete)
     return api.Finding(
         title="Remains of an interrupted upgrade are in site-packages",
         severity="warning" if stack else "note",
-        found=f"{api.listed([b.name for b in shown])} in {folder}",
+        found=f"{api.listed([b.name for b in incomplete])} in {folder}",
         means=INVALID,
         cure=api.tell(f"rm -r {files}"),
         cure_note=STOP_PYTHON,
@@ -296,14 +300,14 @@ def _leftovers(faults: list[api.BrokenDistribution]) -> api.Finding | None:
 @api.check("leftover-library", uses=(api.Errors,))
 def leftover_library(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Finding | None:
     """Find a torch library or a cached extension that lacks a symbol of torch."""
-    if found := facts.matched("/cached"):
-        return _cached(found)
-    if found := facts.matched("/launcher"):
-        return _launcher(found)
-    if found := facts.matched("/outside"):
-        return _outside(found)
-    if found := facts.matched("/own"):
-        file, symbol = found["file"], found["symbol"][:90]
+    if match := facts.matched("/cached"):
+        return _report_cached_extension(match)
+    if match := facts.matched("/launcher"):
+        return _report_cached_launcher(match)
+    if match := facts.matched("/outside"):
+        return _report_outside_library(match)
+    if match := facts.matched("/own"):
+        file, symbol = match["file"], match["symbol"][:90]
         return api.Finding(
             found=(
                 f"{file} needs {symbol}, which a library of the same wheel has: another one is "
@@ -319,8 +323,8 @@ def leftover_library(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.
     return None
 
 
-def _cached(found: re.Match[str]) -> api.Finding:
-    cache, file, symbol = found["cache"], found["file"], found["symbol"]
+def _report_cached_extension(match: re.Match[str]) -> api.Finding:
+    cache, file, symbol = match["cache"], match["file"], match["symbol"]
     # driver symbols are also missing if no real libcuda is loaded
     of_torch = symbol.startswith("_Z")
     return api.Finding(
@@ -338,11 +342,11 @@ def _cached(found: re.Match[str]) -> api.Finding:
     )
 
 
-def _launcher(found: re.Match[str]) -> api.Finding:
+def _report_cached_launcher(match: re.Match[str]) -> api.Finding:
     return api.Finding(
         title="A module in Triton's cache no longer loads",
         found=(
-            f"the error '{found[0]}': Triton itself compiles {found['module']} and keeps it in its "
+            f"the error '{match[0]}': Triton itself compiles {match['module']} and keeps it in its "
             "cache"
         ),
         means="Triton kernels and torch.compile fail when they start",
@@ -353,16 +357,16 @@ def _launcher(found: re.Match[str]) -> api.Finding:
             "the next start compiles it again; if that fails to load too, the C++ runtime is "
             "missing: winget install --exact Microsoft.VCRedist.2015+.x64"
         ),
-        said=found[0],
+        said=match[0],
     )
 
 
-def _outside(found: re.Match[str]) -> api.Finding:
-    file = found["file"]
+def _report_outside_library(match: re.Match[str]) -> api.Finding:
+    file = match["file"]
     folder = file.rpartition("/")[0]
     return api.Finding(
         title="A system folder holds a library of another PyTorch",
-        found=f"{file} is loaded from outside any environment and lacks {found['symbol'][:90]}",
+        found=f"{file} is loaded from outside any environment and lacks {match['symbol'][:90]}",
         means=(
             "import torch fails with 'undefined symbol': this file is loaded in place of the "
             "installed torch's own"

@@ -23,10 +23,10 @@ def cuda_library_missing(facts: api.Facts) -> api.Finding | None:
         for kind in ("missing", "any-of"):
             if match := facts.search(f"/{kind}", error.text):
                 library = next(filter(None, match.groups()))
-                return _missing_from_error(facts, library, _importer(error), lost)
+                return _find_missing_in_error(facts, library, _importer(error), lost)
     # a linker error in a build: the missing module reported later is its result
     if linker := facts.matched("/linker"):
-        return _unlinked(linker[0], f"lib{linker[1]}.so")
+        return _report_unlinked(linker[0], f"lib{linker[1]}.so")
     stage = facts.runtime.stage("import torch")
     if not lost or (stage is not None and stage.outcome == "ok"):
         return None
@@ -39,7 +39,7 @@ def cuda_library_missing(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _unlinked(error: str, file: str) -> api.Finding:
+def _report_unlinked(error: str, file: str) -> api.Finding:
     return api.Finding(
         title=f"The linker does not find {file}",
         found=(
@@ -59,7 +59,7 @@ def _unlinked(error: str, file: str) -> api.Finding:
     )
 
 
-def _missing_from_error(
+def _find_missing_in_error(
     facts: api.Facts, library: str, package: str, lost: list[api.Unmet]
 ) -> api.Finding:
     stem, _, number = library.removeprefix("lib").partition(".so")
@@ -69,7 +69,7 @@ def _missing_from_error(
     # only for these is the number of the file that of CUDA
     numbered = stem.startswith(("cudart", "cublas")) and major.isdigit()
     what = f"import {package}" if package else "an import"
-    torch = facts.torch.named or "torch"
+    torch = facts.torch.described or "torch"
     found = f"{what} needs {library}, and there is no such file"
     means = f"{what} fails with '{library}: cannot open shared object file'"
     if stem in ("torch_cuda", "c10_cuda"):
@@ -144,12 +144,12 @@ COLLIDE = ("nvidia-nccl", "nvidia-cudnn")
 def mixed_cuda_wheels(facts: api.Facts) -> api.Finding | None:
     """Find one library for two CUDA majors; otherwise wheels of another major than torch's."""
     if not facts.cuda_wheels:
-        return _mixed_from_error(facts)
+        return _find_mixed_in_errors(facts)
     own = (api.parts(facts.torch.cuda) or (0,))[0]
     by_library = defaultdict[str, list[api.CudaWheel]](list)
     for wheel in facts.cuda_wheels.wheels:
         if wheel.cuda_major:
-            by_library[_library(wheel.name)].append(wheel)
+            by_library[_library_name(wheel.name)].append(wheel)
     twice = {n: ws for n, ws in by_library.items() if len({w.cuda_major for w in ws}) > 1}
     collide = {n: ws for n, ws in twice.items() if n in COLLIDE}
     wheels = [wheel for ws in (collide or twice or by_library).values() for wheel in ws]
@@ -159,10 +159,10 @@ def mixed_cuda_wheels(facts: api.Facts) -> api.Finding | None:
     cure = facts.pip("uninstall", *foreign)
     if twice:
         again = (f"{wheel.name}=={wheel.version}" for wheel in mine)
-        error = facts.heard("", "/symbol")
+        error = facts.error_text("", "/symbol")
         found = api.listed(f"{wheel.name} {wheel.version}" for wheel in wheels)
-        if facts.torch.named and facts.torch.cuda:
-            found += f", next to {facts.torch.named} for CUDA {facts.torch.cuda}"
+        if facts.torch.described and facts.torch.cuda:
+            found += f", next to {facts.torch.described} for CUDA {facts.torch.cuda}"
         found += f"; '{error}' was printed" if error else ""
         if collide:
             means = (
@@ -179,13 +179,13 @@ def mixed_cuda_wheels(facts: api.Facts) -> api.Finding | None:
             cure_note=note,
             said=error,
         )
-    if mine or not facts.torch or not any(_library(name) in COLLIDE for name in foreign):
+    if mine or not facts.torch or not any(_library_name(name) in COLLIDE for name in foreign):
         return None
     return api.Finding(
         title="NVIDIA wheels are for another CUDA major than torch",
         severity="warning",
         found=(
-            f"{facts.torch.named} is built for CUDA {facts.torch.cuda}; installed are "
+            f"{facts.torch.described} is built for CUDA {facts.torch.cuda}; installed are "
             f"{api.listed(foreign)}"
         ),
         means=(
@@ -197,15 +197,15 @@ def mixed_cuda_wheels(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _library(name: str) -> str:
+def _library_name(name: str) -> str:
     """Return "nvidia-nccl" of "nvidia-nccl-cu12"."""
     head, _, tail = name.rpartition("-cu")
     return head if head and tail.isdigit() else name
 
 
-def _mixed_from_error(facts: api.Facts) -> api.Finding | None:
+def _find_mixed_in_errors(facts: api.Facts) -> api.Finding | None:
     """Report an NCCL without a needed symbol if the installed wheels are unknown."""
-    error = facts.heard("/symbol")
+    error = facts.error_text("/symbol")
     hidden = any(shadow.library == "libnccl" for shadow in facts.library_path.shadows)
     if not error or hidden:
         return None
@@ -251,15 +251,17 @@ def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
     conda, path = facts.interpreter.kind == "conda", facts.environment.get("LD_LIBRARY_PATH")
     cxx = api.cxx_too_old(facts.errors, conda=conda, path=path or "")
     if cxx is not None and cxx.whose == "search path":
-        return _hidden_by_path(facts, cxx.found, cxx.said)
+        return _report_hidden_by_path(facts, cxx.found, cxx.said)
     if cxx is not None and cxx.whose == "system before conda":
-        return _hidden_by_system(cxx)
-    error = facts.heard() or facts.heard("/sublibrary")
+        return _report_hidden_by_system(cxx)
+    error = facts.error_text() or facts.error_text("/sublibrary")
     shadows = [shadow for shadow in facts.library_path.shadows if _matters(shadow)]
     if not shadows:
         settle = "echo $LD_LIBRARY_PATH; python -m pip list | grep -i nvidia"
-        settle = settle if _open(facts, error) else ""
-        return _hidden_by_path(facts, f"the error '{error}'", error, settle) if error else None
+        settle = settle if _is_undecided(facts, error) else ""
+        return (
+            _report_hidden_by_path(facts, f"the error '{error}'", error, settle) if error else None
+        )
     first = next((s for s in shadows if s.library == "libcuda"), shadows[0])
     stages = {stage.outcome for stage in facts.runtime.stages}
     gpu_build = facts.torch.accelerator in ("cuda", "rocm")
@@ -274,7 +276,7 @@ def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
         plain = version and not version.is_prerelease and api.release_row(facts.torch.version)
         if not plain or (gpu_build and fine):
             found = f"the error '{error}'; it is '{first.path}'"
-            return _hidden_by_path(facts, found, error) if error else None
+            return _report_hidden_by_path(facts, found, error) if error else None
         used, broken = gpu_build, bool(stages & {"failed", "crashed"})
     own = first.own or ("the driver's own" if stub else "any that torch brings")
     found = first.path + (f" ({first.version})" if first.version else "")
@@ -301,7 +303,9 @@ IN_SHELL = (
 )
 
 
-def _hidden_by_path(facts: api.Facts, found: str, error: str, settle: str = "") -> api.Finding:
+def _report_hidden_by_path(
+    facts: api.Facts, found: str, error: str, settle: str = ""
+) -> api.Finding:
     return api.Finding(
         found=found,
         means="a library outside the environment is loaded in place of the one that torch brings",
@@ -312,7 +316,7 @@ def _hidden_by_path(facts: api.Facts, found: str, error: str, settle: str = "") 
     )
 
 
-def _hidden_by_system(cxx: api.CxxTooOld) -> api.Finding:
+def _report_hidden_by_system(cxx: api.CxxTooOld) -> api.Finding:
     return api.Finding(
         title="The system's C++ library is loaded before conda's",
         severity="error",
@@ -337,18 +341,18 @@ def _matters(shadow: api.LibraryShadow) -> bool:
     return size < 2 or mine[:size] != theirs[:size]
 
 
-def _open(facts: api.Facts, error_text: str) -> bool:
+def _is_undecided(facts: api.Facts, error_text: str) -> bool:
     """Return whether a text shows neither a search path nor wheels of two releases."""
     search_path = facts.environment.get("LD_LIBRARY_PATH") or ""
     if SUBLIBRARY in error_text and not facts.search("/of-cuda", search_path):
         search_path = ""
-    return not search_path and not ("stub" in error_text or facts.heard("/open"))
+    return not search_path and not ("stub" in error_text or facts.error_text("/open"))
 
 
 @api.check("nccl-unavailable", uses=(api.Errors, api.Host, api.NvidiaGpus))
 def nccl_unavailable(facts: api.Facts) -> api.Finding | None:
     """Report a note for several GPUs, an error if NCCL was requested."""
-    error, count = facts.heard(), len(facts.nvidia.gpus)
+    error, count = facts.error_text(), len(facts.nvidia.gpus)
     if not error and not (facts.host.os == "windows" and count > 1):
         return None
     return api.Finding(
@@ -370,7 +374,7 @@ WITHOUT_MKL_NOTE = (
 @api.check("conda-binary-clash", uses=(api.Errors, api.Packages, api.TorchBuild))
 def conda_binary_clash(facts: api.Facts) -> api.Finding | None:
     """Report three known errors, or conda's MKL with an old conda torch."""
-    if error := facts.heard("/omp"):
+    if error := facts.error_text("/omp"):
         return api.Finding(
             title="The process loads two OpenMP runtimes",
             means="the process ends at the import that loads the second one",
@@ -391,7 +395,7 @@ def conda_binary_clash(facts: api.Facts) -> api.Finding | None:
             cure_note="the newest version also works for everything that needs an older one",
             said=cxx.said,
         )
-    if error := facts.heard("/mkl-fails"):
+    if error := facts.error_text("/mkl-fails"):
         return api.Finding(
             title="conda's MKL conflicts with another OpenMP runtime",
             means="the process ends when NumPy or torch loads MKL",
@@ -399,14 +403,14 @@ def conda_binary_clash(facts: api.Facts) -> api.Finding | None:
             cure_note=WITHOUT_MKL_NOTE,
             said=error,
         )
-    error = facts.heard()
+    error = facts.error_text()
     mkl = facts.packages.conda.get("mkl", "").partition(" ")[0]
     old = facts.torch.conda and api.within(facts.torch.version, "<2.5")
     if not error and not (mkl and old and api.at_least(mkl, "2024.1")):
         return None
     found = f"the error '{error}'"
     if mkl and facts.torch:
-        found = f"mkl {mkl} is installed together with conda's {facts.torch.named}"
+        found = f"mkl {mkl} is installed together with conda's {facts.torch.described}"
         found += f"; the error '{error}'" if error else ""
     return api.Finding(
         severity="error" if error else "warning",

@@ -9,7 +9,7 @@ def limit(name: str) -> int:
     return int(api.table("node")["limits"][name]["value"])
 
 
-def _given_part(facts: api.Facts) -> bool:
+def _has_part_of_node(facts: api.Facts) -> bool:
     script = facts.environment.get("SLURM_SCRIPT_CONTEXT") or ""
     job = facts.environment.get("SLURM_JOB_ID") and not script.startswith(("prolog", "epilog"))
     return bool(facts.container or facts.host.wsl or job)
@@ -26,7 +26,7 @@ ON_BUS = "/sys/bus/pci/devices"
 def gpu_missing(facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus) -> api.Finding | None:
     """Compare bus, device files and driver; a container or a job of Slurm is given a part of them."""
     offered = {card.slot for card in gpus.gpus}
-    if _given_part(facts) or gpus.source != "nvml" or "" in offered:
+    if _has_part_of_node(facts) or gpus.source != "nvml" or "" in offered:
         return None
     cards = pci.of("10de")
     bound = {card.device for card in cards if card.driver == "nvidia"}
@@ -60,7 +60,12 @@ def amd_gpu_missing(facts: api.Facts, pci: api.PciBus, gpus: api.AmdGpus) -> api
     cards = [card for card in pci.of("1002") if card.driver in ("amdgpu", "", None)]
     due = {c.slot for c in cards if any(c.device == d.device and d.slot in offered for d in cards)}
     lost, nodes = sorted(due - offered), len(facts.rocm.render_nodes)
-    if _given_part(facts) or gpus.told_by or gpus.partial or not (lost or 0 < nodes < len(due)):
+    if (
+        _has_part_of_node(facts)
+        or gpus.told_by
+        or gpus.partial
+        or not (lost or 0 < nodes < len(due))
+    ):
         return None
     counts = f"{len(due)} on the PCI bus, {len(offered)} available, {nodes} render nodes"
     missing = f"not available: {api.listed(lost)}" if lost else "one card has no device file"
@@ -87,7 +92,7 @@ def gpu_link_reduced(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | No
             links.append(("generation {} of {}", now, most))
         reduced = [words.format(now, most) for words, now, most in links if 0 < now < most]
         peers = [gpu for gpu in gpus.gpus if gpu.name == card.name]
-        ahead = sum(_link(peer) > _link(card) for peer in peers)
+        ahead = sum(_link_limit(peer) > _link_limit(card) for peer in peers)
         fault = len(peers) >= limit("peers") and ahead * 2 > len(peers)
         (faults if fault else notes).extend(
             [f"GPU {card.index} ({card.name}): {', '.join(reduced)}"] if reduced else []
@@ -120,7 +125,7 @@ def gpu_link_reduced(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | No
     return None
 
 
-def _link(card: api.NvidiaGpu) -> tuple[int, int]:
+def _link_limit(card: api.NvidiaGpu) -> tuple[int, int]:
     return card.pcie_width or 0, card.pcie_generation or 0
 
 
@@ -206,10 +211,10 @@ def nvswitch_faults(facts: api.Facts, kernel_log: api.KernelLog) -> api.Finding 
     worst = next((rank for rank in ranks if rank in dict(asks)), "")
     each = [f"SXid {x.number} at {x.slot}: {x.text}" for action, x in asks if action == worst]
     well = [c.nvlinks and c.nvlinks == c.nvlinks_active for c in facts.nvidia.gpus] or [False]
-    return _of_switch(worst, api.listed(each[:4]), past=all(well)) if worst else None
+    return _report_switch_fault(worst, api.listed(each[:4]), past=all(well)) if worst else None
 
 
-def _of_switch(worst: str, found: str, *, past: bool) -> api.Finding:
+def _report_switch_fault(worst: str, found: str, *, past: bool) -> api.Finding:
     """Report the worst fault of switches; `past`: all links are up again."""
     if_reset_fails = "if the reset fails, reboot"
     title = means = ""
@@ -270,14 +275,14 @@ def gpu_process_left(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | No
     """Find ended processes that hold memory; in containers and WSL the driver also counts outside ones."""
     if facts.container or facts.host.windows_driver:
         return None
-    ended = [(card, process) for card in gpus.gpus for process in card.processes if process.state]
-    sizes = [f", {api.gib(process.memory)}" if process.memory else "" for _, process in ended]
+    dead = [(card, process) for card in gpus.gpus for process in card.processes if process.state]
+    sizes = [f", {api.gib(process.memory)}" if process.memory else "" for _, process in dead]
     each = [
         f"GPU {card.index}: {process.name or 'process'} ({process.pid}, {process.state}{size})"
-        for (card, process), size in zip(ended[:4], sizes, strict=False)
+        for (card, process), size in zip(dead[:4], sizes, strict=False)
     ]
-    zombie = next((process.pid for _, process in ended if process.state == "zombie"), 0)
-    if not ended:
+    zombie = next((process.pid for _, process in dead if process.state == "zombie"), 0)
+    if not dead:
         return None
     if zombie:
         cure = api.tell(f"ps -o ppid= -p {zombie}", "root")
@@ -325,37 +330,41 @@ def variable_slows_training(facts: api.Facts, environment: api.Environment) -> a
     )
 
 
-def _ports(ports: Iterable[api.RdmaPort]) -> str:
+def _list_ports(ports: Iterable[api.RdmaPort]) -> str:
     return api.listed(
         f"{p.device} port {p.port} ({p.state or 'no state'}, {p.physical})" for p in ports
     )
 
 
-def _of_kind(port: api.RdmaPort) -> tuple[str, str]:
+def _port_kind(port: api.RdmaPort) -> tuple[str, str]:
     return port.layer, port.kind
 
 
 @api.check("infiniband-down")
 def infiniband_down(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
     """Report ports that went down since boot (in a text, any), and ports never up if most of the kind are."""
-    works = Counter(_of_kind(port) for port in rdma.ports if port.works)
-    every = Counter(map(_of_kind, rdma.ports))
+    works = Counter(_port_kind(port) for port in rdma.ports if port.works)
+    every = Counter(map(_port_kind, rdma.ports))
     down = [port for port in rdma.ports if port.state and not port.works]
     fell = [port for port in down if port.link_downed]
     if fell:
         return (
-            _port_down(f"was up and is now down: {_ports(fell)}", severity="error")
+            _report_port_down(f"was up and is now down: {_list_ports(fell)}", severity="error")
             if works
-            else _port_down(f"no port is active; was up and is now down: {_ports(fell)}")
+            else _report_port_down(
+                f"no port is active; was up and is now down: {_list_ports(fell)}"
+            )
         )
     never_up = [
-        p for p in down if p.layer == "InfiniBand" and works[_of_kind(p)] * 2 > every[_of_kind(p)]
+        p
+        for p in down
+        if p.layer == "InfiniBand" and works[_port_kind(p)] * 2 > every[_port_kind(p)]
     ]
     # a text has no boot time; the user asks about these ports
     dark = [p for p in down if p.layer == "InfiniBand"] if rdma.uptime is None and not works else []
     if never_up:
-        return _port_down(
-            "never up since boot, while most ports of this kind are up: " + _ports(never_up),
+        return _report_port_down(
+            "never up since boot, while most ports of this kind are up: " + _list_ports(never_up),
             severity="note",
             title="An InfiniBand port was never up",
             means=(
@@ -364,11 +373,13 @@ def infiniband_down(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
             ),
         )
     if dark:
-        return _port_down(f"none of the ports is active: {_ports(dark)}", source="ibstat")
+        return _report_port_down(
+            f"none of the ports is active: {_list_ports(dark)}", source="ibstat"
+        )
     return None
 
 
-def _port_down(
+def _report_port_down(
     found: str,
     *,
     severity: api.Severity = "warning",
@@ -394,9 +405,11 @@ def _port_down(
 def infiniband_slow(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
     """Compare with the fastest active port of the same kind."""
     up = [port for port in rdma.ports if port.works and port.rate]
-    best = {_of_kind(port): port.rate or 0 for port in sorted(up, key=lambda port: port.rate or 0)}
-    slow = [port for port in up if (port.rate or 0) < best[_of_kind(port)]]
-    each = [f"{p.device} port {p.port}: {p.rate} of {best[_of_kind(p)]} Gb/s" for p in slow]
+    best = {
+        _port_kind(port): port.rate or 0 for port in sorted(up, key=lambda port: port.rate or 0)
+    }
+    slow = [port for port in up if (port.rate or 0) < best[_port_kind(port)]]
+    each = [f"{p.device} port {p.port}: {p.rate} of {best[_port_kind(p)]} Gb/s" for p in slow]
     if not each:
         return None
     return api.Finding(

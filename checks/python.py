@@ -15,14 +15,14 @@ def python_32bit(facts: api.Facts) -> api.Finding | None:
     error = why.found if why is not None else ""
     windows = facts.host.os == "windows"
     return api.Finding(
-        found=_described_32bit(own) if own.bits == 32 else error,
+        found=_describe_32bit(own) if own.bits == 32 else error,
         cure=api.tell("winget install Python.Python.3.12" if windows else "uv python install 3.12"),
         cure_note="a 64-bit Python; then create a new environment with it",
         said=error,
     )
 
 
-def _described_32bit(own: api.Interpreter) -> str:
+def _describe_32bit(own: api.Interpreter) -> str:
     version = f" {own.version}" if own.version else ""
     return f"{own.executable or 'the interpreter'} is a 32-bit Python{version}"
 
@@ -41,7 +41,7 @@ def _described_32bit(own: api.Interpreter) -> str:
 )
 def python_headers_missing(facts: api.Facts) -> api.Finding | None:
     """Use an error first; otherwise find Triton with a GPU and a compiler but no headers on Linux."""
-    error, own = facts.heard(), facts.interpreter
+    error, own = facts.error_text(), facts.interpreter
     gpu = facts.nvidia or facts.amd
     triton = any(facts.packages.get(name) for name in api.TRITON)
     lacks = own.headers is False and facts.compilers.cc
@@ -112,17 +112,17 @@ def python_unsupported(facts: api.Facts, torch: api.TorchBuild | api.Unknown | N
     if why is not None and why.cause != "python-unsupported":
         return None
     if why is not None:
-        return _refused(why, examined=bool(own))
+        return _report_refused(why, examined=bool(own))
     if not own:
-        return _from_errors(facts)
+        return _find_in_errors(facts)
     stage = facts.runtime.stage("import torch")
     if stage is not None and stage.outcome == "ok":
         return None
     finding = _check_version(facts, absent=torch is None)
-    return finding or (None if isinstance(torch, api.TorchBuild) else _from_errors(facts))
+    return finding or (None if isinstance(torch, api.TorchBuild) else _find_in_errors(facts))
 
 
-def _refused(why: api.Refused, *, examined: bool) -> api.Finding:
+def _report_refused(why: api.Refused, *, examined: bool) -> api.Finding:
     """Report that pip refused a wheel or a release; `examined`: the target's Python is known."""
     error = why.found
     unsettled = not examined and (why.file or "from versions: none" in error)
@@ -157,14 +157,14 @@ def _check_version(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     if own.implementation != "cpython" or not api.parts(own.version):
         return None
     where = api.family(facts.host, own) if facts.host else ""
-    why = _too_old(own.version, absent=absent) or (_absent(own, where) if absent else "")
+    why = _why_too_old(own.version, absent=absent) or (_why_no_torch(own, where) if absent else "")
     if not why and api.within(own.version, f"=={BROKEN_PATCH}"):
-        return _broken_patch(own, facts.torch.named if facts.torch else "")
+        return _report_broken_patch(own, facts.torch.described if facts.torch else "")
     installed = facts.packages.get("torch") if facts.torch and not facts.torch.conda else None
     required = installed.requires_python if installed else ""
     if not why and required and api.within(own.version, required) is False:
         # its own metadata excludes this Python
-        why = f"{facts.torch.named} requires Python {required}, but this is {own.version}"
+        why = f"{facts.torch.described} requires Python {required}, but this is {own.version}"
     if not why:
         return None
     return api.Finding(
@@ -177,7 +177,7 @@ def _check_version(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     )
 
 
-def _too_old(version: str, *, absent: bool) -> str:
+def _why_too_old(version: str, *, absent: bool) -> str:
     """Return why a Python is too old; a 3.x with a torch of its time keeps working."""
     two = api.parts(version)[:1] < (3,)
     if api.at_least(version, OLDEST) or not (absent or two):
@@ -185,7 +185,7 @@ def _too_old(version: str, *, absent: bool) -> str:
     return f"Python {version} reached its end of life{' in 2020' if two else ''}; torch 2 needs {OLDEST} or newer"
 
 
-def _absent(own: api.Interpreter, where: api.Family) -> str:
+def _why_no_torch(own: api.Interpreter, where: api.Family) -> str:
     """Return why no torch exists for this Python; "" if one does."""
     if not api.at_least(own.version, OLDEST_FOR_NEW):
         return f"Python {own.version} reached its end of life; no torch since 2.5 and no transformers 5 is built for it"
@@ -196,7 +196,7 @@ def _absent(own: api.Interpreter, where: api.Family) -> str:
     return ""
 
 
-def _broken_patch(own: api.Interpreter, torch: str) -> api.Finding:
+def _report_broken_patch(own: api.Interpreter, torch: str) -> api.Finding:
     uv = own.kind in ("venv", "standalone")
     place = f" at {own.executable}" if own.executable else ""
     with_torch = f", with {torch}" if torch else ""
@@ -212,11 +212,11 @@ def _broken_patch(own: api.Interpreter, torch: str) -> api.Finding:
     )
 
 
-def _from_errors(facts: api.Facts) -> api.Finding | None:
-    if facts.heard("/3-13-8"):
-        return _broken_patch(api.Interpreter(executable="python", version=BROKEN_PATCH), "")
-    own, excluded = facts.interpreter.version, _excluded_by_pip(facts)
-    if error := facts.heard("/compile"):
+def _find_in_errors(facts: api.Facts) -> api.Finding | None:
+    if facts.error_text("/3-13-8"):
+        return _report_broken_patch(api.Interpreter(executable="python", version=BROKEN_PATCH), "")
+    own, excluded = facts.interpreter.version, _exclusion_by_pip(facts)
+    if error := facts.error_text("/compile"):
         return api.Finding(
             title="torch.compile of this PyTorch does not support this Python",
             means="torch.compile fails; code without it runs",
@@ -234,7 +234,7 @@ def _from_errors(facts: api.Facts) -> api.Finding | None:
             cure_note="creates a new environment with a Python that the release is built for",
             said=excluded,
         )
-    if (api.parts(own) and not api.at_least(own, "3.10")) and (error := facts.heard("/union")):
+    if (api.parts(own) and not api.at_least(own, "3.10")) and (error := facts.error_text("/union")):
         return api.Finding(
             title="A library needs a newer Python",
             found=f"the error '{error}' with Python {own}: types joined by | need Python 3.10",
@@ -243,7 +243,7 @@ def _from_errors(facts: api.Facts) -> api.Finding | None:
             cure_note="then install the stack there",
             said=error,
         )
-    error = api.told(facts.errors, facts.expression("/none-fit").pattern)
+    error = api.find_error(facts.errors, facts.expression("/none-fit").pattern)
     if not error:
         return None
     old = "0.1.2" in error  # for a Python without wheels pip offers only source archives from 2016
@@ -259,14 +259,14 @@ def _from_errors(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _excluded_by_pip(facts: api.Facts) -> str:
+def _exclusion_by_pip(facts: api.Facts) -> str:
     """Return pip's or uv's sentence that a torch needs another Python, or ""."""
-    if error := facts.heard("/excluded-by-pip"):
+    if error := facts.error_text("/excluded-by-pip"):
         return error
-    match = re.search(r"torch==(\d[\d.]*\d)", facts.heard("/asked"))
+    match = re.search(r"torch==(\d[\d.]*\d)", facts.error_text("/asked"))
     if match is None:
         return ""
-    return api.told(
+    return api.find_error(
         facts.errors,
         r"Ignored the following versions that require a different python version: [^\n]{0,300}?(?<![\d.])"
         + re.escape(match[1])
@@ -284,7 +284,7 @@ def target_missing(
     if not facts.target or facts.target.chosen_by == "none":
         return None
     if isinstance(interpreter, api.Interpreter):
-        return _fails_at_startup(facts, interpreter, runtime)
+        return _report_startup_failure(facts, interpreter, runtime)
     why = facts.target.problem or (interpreter.why if isinstance(interpreter, api.Unknown) else "")
     if isinstance(interpreter, api.Unknown) and re.search("doctor check --deep|--timeout", why):
         return interpreter  # its files do not show it, or the time ran out
@@ -307,7 +307,7 @@ def target_missing(
     )
 
 
-def _fails_at_startup(
+def _report_startup_failure(
     facts: api.Facts, own: api.Interpreter, runtime: api.Runtime | api.Unknown | None
 ) -> api.Result:
     """Report the file in which the target's Python fails before any script runs."""

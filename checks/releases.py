@@ -22,21 +22,21 @@ def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
     """Compare releases, then declared pins, then labels; an error text decides if these show nothing."""
     # libmamba's message if it has a companion only for another CUDA
     if requested := facts.matched("/conda-cuda"):
-        return _only_for_another_cuda(requested)
-    mismatches = _mismatches(facts) if facts.torch and facts.packages else {}
-    errors = {companion: facts.heard(f"/{companion}") for companion in COMPANIONS}
+        return _report_other_cuda(requested)
+    mismatches = _find_mismatches(facts) if facts.torch and facts.packages else {}
+    errors = {companion: facts.error_text(f"/{companion}") for companion in COMPANIONS}
     reported = {
         companion: text
         for companion, text in errors.items()
-        if text and not _of_release(facts, companion)
+        if text and not _is_of_release(facts, companion)
     }
-    conflict = facts.heard("/conflict")
+    conflict = facts.error_text("/conflict")
     if conflict and not mismatches:
         reported.setdefault(conflict.partition(" ")[0], conflict)
     name = next((companion for companion in mismatches if companion != "xformers"), "")
     if reported and not name:
         name = next(iter(reported))
-        torch = facts.torch.named if facts.torch else "a torch of another release"
+        torch = facts.torch.described if facts.torch else "a torch of another release"
         description = " ".join((name, *facts.packages.version(name).split(), "with", torch))
         found, fit = mismatches.pop(
             name, (description, api.companions(facts.torch.version).get(name, ""))
@@ -81,7 +81,7 @@ _FAILURES = {
 """Companion -> what fails if it was built for another torch."""
 
 
-def _only_for_another_cuda(requested: re.Match[str]) -> api.Finding:
+def _report_other_cuda(requested: re.Match[str]) -> api.Finding:
     """Report that conda has a companion only for another CUDA version."""
     name, version, cuda = requested["name"], requested["version"], requested["cuda"]
     return api.Finding(
@@ -98,7 +98,7 @@ def _only_for_another_cuda(requested: re.Match[str]) -> api.Finding:
     )
 
 
-def _mismatches(facts: api.Facts) -> dict[str, _Bad]:
+def _find_mismatches(facts: api.Facts) -> dict[str, _Bad]:
     unmet_requirements = api.unmet(
         facts.packages, facts.interpreter, facts.host, facts.torch, names=COMPANIONS
     )
@@ -110,7 +110,7 @@ def _mismatches(facts: api.Facts) -> dict[str, _Bad]:
     mismatches: dict[str, _Bad] = {}
     for name in COMPANIONS:
         version = facts.packages.version(name)
-        mismatch = _mismatch(facts, name, version, pins.get(name)) if version else None
+        mismatch = _find_mismatch(facts, name, version, pins.get(name)) if version else None
         # a library that imports without an error fits
         stage = facts.runtime.stage(f"import {name}")
         if mismatch is not None and not (stage and stage.outcome == "ok"):
@@ -118,7 +118,7 @@ def _mismatches(facts: api.Facts) -> dict[str, _Bad]:
     return mismatches
 
 
-def _of_release(facts: api.Facts, name: str) -> bool:
+def _is_of_release(facts: api.Facts, name: str) -> bool:
     """Return whether a companion on a Mac is of torch's release; Mac wheels have one variant."""
     own = api.companions(facts.torch.version).get(name, "") if facts.torch else ""
     version = facts.packages.version(name)
@@ -126,11 +126,11 @@ def _of_release(facts: api.Facts, name: str) -> bool:
     return same and facts.host.os == "macos"
 
 
-def _mismatch(facts: api.Facts, name: str, version: str, pin: api.Unmet | None) -> _Bad | None:
+def _find_mismatch(facts: api.Facts, name: str, version: str, pin: api.Unmet | None) -> _Bad | None:
     """Return what is wrong with a companion; None if it fits or that is unknown."""
     torch = facts.torch.version
     if night := _nightly(torch):
-        return _other_night(name, version, torch, night)
+        return _find_other_night(name, version, torch, night)
     if re.search(r"\da0\+|\+git[0-9a-f]{6,40}$", torch):
         return None  # built from a commit before the release, by a vendor that builds its companions likewise
     own = api.companions(torch).get(name, "")
@@ -142,7 +142,7 @@ def _mismatch(facts: api.Facts, name: str, version: str, pin: api.Unmet | None) 
     # a pin on another patch release of the same minor is harmless
     if pin is not None and not own:
         return f"{description}; it requires {pin.requirement}", own
-    label_clash = _label_clash(facts, name, version)
+    label_clash = _describe_label_clash(facts, name, version)
     return (f"{description}: {label_clash}", own or version) if label_clash else None
 
 
@@ -155,7 +155,7 @@ def _nightly(version: str) -> date | None:
         return None
 
 
-def _other_night(name: str, version: str, torch: str, night: date) -> _Bad | None:
+def _find_other_night(name: str, version: str, torch: str, night: date) -> _Bad | None:
     """Judge a companion of a nightly: only the build date counts, since version numbers differ."""
     other = _nightly(version)
     if other is not None and abs((other - night).days) <= NIGHTS:
@@ -165,10 +165,10 @@ def _other_night(name: str, version: str, torch: str, night: date) -> _Bad | Non
     return f"{name} {version} with the nightly torch {torch}", ""
 
 
-def _label_clash(facts: api.Facts, name: str, version: str) -> str:
+def _describe_label_clash(facts: api.Facts, name: str, version: str) -> str:
     """Return how two variants are incompatible; "" if they are compatible."""
     torch = facts.torch
-    label, mine = _label(version), _label(torch.version)
+    label, mine = _variant_label(version), _variant_label(torch.version)
     plain_linux = (facts.host.os, facts.host.machine) == ("linux", "x86_64")
     if name != "xformers" and mine == "cpu" and (label or (plain_linux and not torch.conda)):
         # without a label it is the default index's Linux build, which links CUDA
@@ -180,7 +180,7 @@ def _label_clash(facts: api.Facts, name: str, version: str) -> str:
     return ""
 
 
-def _label(version: str) -> str:
+def _variant_label(version: str) -> str:
     """Return cu126, rocm6.3, cpu or "" of a version; "+pt22cu121" names its torch in front."""
     match = re.search(r"(cu\d+|rocm[\d.]+|cpu|xpu)$", version.partition("+")[2])
     return match[1] if match else ""
@@ -217,7 +217,7 @@ def torch_too_old_for_library(
         if unmet.name == "torch" and unmet.owner.name not in COMPANIONS
     )
     floors = (
-        (_floor(requirement.specifier, requirement.installed), requirement)
+        (_unmet_minimum(requirement.specifier, requirement.installed), requirement)
         for requirement in torch_requirements
         if requirement.installed
     )
@@ -243,13 +243,13 @@ def torch_too_old_for_library(
     elif requested := _requested_minimum(facts):
         error_text, required = requested
         found, means = "", "the import, or the call that needs it, fails"
-    elif missed := _name_missed(facts):
+    elif missed := _missing_name(facts):
         error_text, since = missed
         required, found = f">={since}", f"the error '{error_text}': it is new in torch {since}"
-        found += f", but {facts.torch.named} is installed" if facts.torch else ""
+        found += f", but {facts.torch.described} is installed" if facts.torch else ""
         means = "the code that asks for it is written for a newer torch"
     elif worst is not None:
-        return _torch_load(facts, worst)
+        return _report_refused_torch_load(facts, worst)
     else:
         return packages if isinstance(packages, api.Unknown) else None
     # the nearest release changes least, and is what the other checks of a build choose
@@ -267,7 +267,7 @@ def torch_too_old_for_library(
     )
 
 
-def _torch_load(facts: api.Facts, pair: api.Broken) -> api.Finding:
+def _report_refused_torch_load(facts: api.Facts, pair: api.Broken) -> api.Finding:
     """Report that transformers does not load pickled checkpoints with this torch."""
     both = api.together(pair.versions)
     return api.Finding(
@@ -286,7 +286,7 @@ def _torch_load(facts: api.Facts, pair: api.Broken) -> api.Finding:
 
 def _requested_minimum(facts: api.Facts) -> tuple[str, str] | None:
     """Return the error that states a minimum torch version, and that minimum."""
-    error_text = facts.heard("/asked")
+    error_text = facts.error_text("/asked")
     for error in facts.errors.errors if not error_text else ():
         raised = error.type and not error.type.endswith("Warning") and "you have" not in error.text
         stated = facts.search("/stated", error.text)
@@ -301,7 +301,7 @@ def _requested_minimum(facts: api.Facts) -> tuple[str, str] | None:
     return None if new_enough else (error_text, f">={lowest}")
 
 
-def _name_missed(facts: api.Facts) -> tuple[str, str] | None:
+def _missing_name(facts: api.Facts) -> tuple[str, str] | None:
     """Return the error about a public name that this torch lacks, and the release that added it."""
     theirs = facts.expression("/quantisers")
     for error in facts.errors.errors:
@@ -316,7 +316,7 @@ def _name_missed(facts: api.Facts) -> tuple[str, str] | None:
     return None
 
 
-def _floor(specifier: str, installed: str) -> str:
+def _unmet_minimum(specifier: str, installed: str) -> str:
     """Return the minimum of a specifier that the installed version does not meet, such as ">=2.4", or ""."""
     for part in specifier.split(","):
         floor = part.lstrip(">~=").replace(".*", "")
@@ -334,24 +334,24 @@ def transformers_too_old_for_model(facts: api.Facts, errors: api.Errors) -> api.
     """Look up the model type in the error; without a release to compare, the error text decides."""
     advised = facts.matched("/update") is not None
     installed = facts.packages.version("transformers")
-    rope = facts.heard("/llama-31")
+    rope = facts.error_text("/llama-31")
     if rope and not (installed and api.at_least(installed, ROPE_TYPE_SINCE)):
-        return _does_not_know(facts, "rope_type", rope[:70], ROPE_TYPE_SINCE, installed)
+        return _report_unknown_model(facts, "rope_type", rope[:70], ROPE_TYPE_SINCE, installed)
     if file := api.tokenizer_file(errors, facts.packages):
-        return _cannot_read(facts, file)
+        return _report_unreadable_tokenizer(facts, file)
     for error in errors.errors:
         if not_yet := facts.search("/not-yet", error.text):
-            return _does_not_know(facts, not_yet["model"], not_yet[0], "", not_yet["have"])
-        model, error_text = _model(error, advised=advised)
+            return _report_unknown_model(facts, not_yet["model"], not_yet[0], "", not_yet["have"])
+        model, error_text = _unknown_model(error, advised=advised)
         since = api.first_transformers(model) if model else ""
         # if this release knows the model, something else is wrong
         supported = since and installed and api.at_least(installed, since)
         if model and not supported and (since or advised):
-            return _does_not_know(facts, model, error_text, since, installed)
+            return _report_unknown_model(facts, model, error_text, since, installed)
     return None
 
 
-def _model(error: api.ErrorText, *, advised: bool) -> tuple[str, str]:
+def _unknown_model(error: api.ErrorText, *, advised: bool) -> tuple[str, str]:
     """Return the model type or class that an error names, and the error text."""
     for pattern in api.expressions("transformers-too-old-for-model/named"):
         if match := pattern.search(error.text):
@@ -369,7 +369,7 @@ def _model(error: api.ErrorText, *, advised: bool) -> tuple[str, str]:
 FITTING_SET = "doctor set gives the versions of peft, trl and accelerate that fit it"
 
 
-def _does_not_know(
+def _report_unknown_model(
     facts: api.Facts, model: str, error_text: str, since: str, installed: str
 ) -> api.Finding:
     """Report that this transformers does not know a model; `since`: the release that added it, "" if unknown."""
@@ -391,7 +391,7 @@ def _does_not_know(
     )
 
 
-def _cannot_read(facts: api.Facts, file: api.TokenizerFile) -> api.Finding:
+def _report_unreadable_tokenizer(facts: api.Facts, file: api.TokenizerFile) -> api.Finding:
     """Report that the format of a tokenizer.json is newer than the installed tokenizers."""
     return api.Finding(
         title="The model's tokenizer file needs a newer tokenizers",

@@ -30,10 +30,10 @@ MODEL = 20 * GIB
 @api.check("disk-full", uses=(api.Disks, api.Errors))
 def disk_full(facts: api.Facts) -> api.Finding | None:
     """Judge free space: below 1 GiB an error or a warning, below 20 GiB for models a note."""
-    error = facts.heard()
+    error = facts.error_text()
     if error and api.speaks_of_shared_memory(error, facts.errors):
         error = ""
-    guess = "" if error else facts.heard("/guess")
+    guess = "" if error else facts.error_text("/guess")
     error = error or guess
     disks = sorted(facts.disks.disks, key=lambda disk: disk.free)
     low = [d for d in disks if d.free < GIB]
@@ -44,14 +44,14 @@ def disk_full(facts: api.Facts) -> api.Finding | None:
     other = f"{best.path}/hf" if best is not None and best.use == "work" else ""
     for_downloads = [d for d in full if d.use in ("hf-cache", "tmp")]
     if worst := next(iter(for_downloads or full), None):
-        return _full_disk(
+        return _report_full_disk(
             facts, worst, error, "error" if for_downloads or error else "warning", other
         )
     if error and "shm" not in error:
         room = "; ".join(f"{api.gib(d.free)} free in {d.path}" for d in disks[:3])
         return api.Finding(
             found=f"the error '{error}'; {room}" if room else f"the error '{error}'",
-            cure=_moved(facts, "HF_HOME", ""),
+            cure=_move_folder(facts, "HF_HOME", ""),
             cure_note=(
                 "`df -h ~/.cache/huggingface /tmp` shows which disk is full; TMPDIR sets another "
                 "temporary folder"
@@ -66,7 +66,7 @@ def disk_full(facts: api.Facts) -> api.Finding | None:
             severity="note",
             found=f"{api.gib(small.free)} of {api.gib(small.total)} free for {small.path}",
             means="a large install or download fails with 'No space left on device'",
-            cure=_moved(facts, small.hint or "TMPDIR", "/var/tmp"),  # noqa: S108  a usual place
+            cure=_move_folder(facts, small.hint or "TMPDIR", "/var/tmp"),  # noqa: S108  a usual place
             cure_note="in the shell in which you install",
             evidence=(small.path,),
         )
@@ -77,7 +77,7 @@ def disk_full(facts: api.Facts) -> api.Finding | None:
             severity="note",
             found=f"{api.gib(cache.free)} free for {cache.path}; a 7B model in bf16 takes 15 GB",
             means="a larger download fails with 'No space left on device'",
-            cure=_moved(facts, cache.hint or "HF_HOME", other),
+            cure=_move_folder(facts, cache.hint or "HF_HOME", other),
             cure_note="in the shell that starts training",
             evidence=(cache.path,),
         )
@@ -92,13 +92,13 @@ FULL_DISK_TITLES = {
 }
 
 
-def _full_disk(
+def _report_full_disk(
     facts: api.Facts, disk: api.Disk, error: str, severity: api.Severity, other: str
 ) -> api.Finding:
     """Report a full disk; `other` is a folder with room, "" if none is known."""
     found = f"{api.gib(disk.free)} of {api.gib(disk.total)} free for {disk.path}"
     if disk.hint:
-        cure = _moved(facts, disk.hint, other)
+        cure = _move_folder(facts, disk.hint, other)
         note = "in the shell that starts training; `hf cache delete` deletes old models"
     else:
         cure = api.tell(f"du -xh --max-depth=2 {disk.path} | sort -h | tail -20")
@@ -115,7 +115,7 @@ def _full_disk(
     )
 
 
-def _moved(facts: api.Facts, name: str, folder: str) -> api.Cure:
+def _move_folder(facts: api.Facts, name: str, folder: str) -> api.Cure:
     """Set the variable to a folder with room; if none is known, the user has to choose one."""
     if folder:
         return facts.set_variable(name, folder)
@@ -162,15 +162,19 @@ RAM_ENOUGH = 62
 @api.check("ram-too-small", uses=(api.Container, api.Errors, api.Host, api.Memory, api.Typed))
 def ram_too_small(facts: api.Facts) -> api.Finding | None:  # noqa: PLR0911  a case each
     """Warn about kills and tiny limits; an error text is an error, otherwise a note below 62 GiB."""
-    if error := facts.heard():
-        return _run_ended(facts, error)
-    if killed := facts.heard("/killed"):
+    if error := facts.error_text():
+        return _report_ended_run(facts, error)
+    if killed := facts.error_text("/killed"):
         # the kernel counted kills: then it was the RAM
-        return _run_ended(facts, killed) if facts.ram.oom_kills else _run_killed(facts, killed)
-    if guess := facts.heard("/guess"):
-        return _run_ended(facts, guess, settle=KERNEL_LOG)
-    if silent := facts.heard("/silent"):
-        return _silent(facts, silent)
+        return (
+            _report_ended_run(facts, killed)
+            if facts.ram.oom_kills
+            else _report_killed_run(facts, killed)
+        )
+    if guess := facts.error_text("/guess"):
+        return _report_ended_run(facts, guess, settle=KERNEL_LOG)
+    if silent := facts.error_text("/silent"):
+        return _report_silent_end(facts, silent)
     if not facts.ram:
         return None
     size, limit_place = facts.ram.usable, facts.ram.limit_place
@@ -179,7 +183,7 @@ def ram_too_small(facts: api.Facts) -> api.Finding | None:  # noqa: PLR0911  a c
     if limited and limit_place:
         description += f", the limit in {limit_place}"
     if facts.ram.oom_kills or (limited and size < LEAST_LIMIT):
-        return _low_limit(facts, description)
+        return _report_low_limit(facts, description)
     return _ram_note(facts, description) if size < RAM_ENOUGH * GIB else None
 
 
@@ -191,16 +195,16 @@ LOAD_LESS_NOTE = (
 )
 
 
-def _log_says(facts: api.Facts, error: str) -> str:
+def _quote_log(facts: api.Facts, error: str) -> str:
     available = f"; {api.gib(facts.ram.usable)} of RAM are available" if facts.ram else ""
     return f"the log says '{error}'{available}"
 
 
-def _run_ended(facts: api.Facts, error: str, settle: str = "") -> api.Finding:
+def _report_ended_run(facts: api.Facts, error: str, settle: str = "") -> api.Finding:
     return api.Finding(
         title="The system ran out of RAM",
         severity="error",
-        found=_log_says(facts, error),
+        found=_quote_log(facts, error),
         means=(
             "weights or DataLoader workers need more RAM than is available, so the kernel kills "
             "the process"
@@ -213,11 +217,11 @@ def _run_ended(facts: api.Facts, error: str, settle: str = "") -> api.Finding:
     )
 
 
-def _run_killed(facts: api.Facts, error: str) -> api.Finding:
+def _report_killed_run(facts: api.Facts, error: str) -> api.Finding:
     return api.Finding(
         title="The process was killed, probably because RAM ran out",
         severity="error",
-        found=_log_says(facts, error),
+        found=_quote_log(facts, error),
         means=(
             "the kernel kills a process when RAM is full; but a person, a time limit or a job "
             "manager can kill it too"
@@ -245,7 +249,7 @@ ADD_SWAP = api.tell(
 )
 
 
-def _low_limit(facts: api.Facts, description: str) -> api.Finding:
+def _report_low_limit(facts: api.Facts, description: str) -> api.Finding:
     """Report a very low limit, or that the kernel has killed processes."""
     kills = facts.ram.oom_kills
     if facts.container:
@@ -285,7 +289,7 @@ def _ram_note(facts: api.Facts, description: str) -> api.Finding:
     )
 
 
-def _silent(facts: api.Facts, silent: str) -> api.Finding:
+def _report_silent_end(facts: api.Facts, silent: str) -> api.Finding:
     """Report a load that ended silently: proven if the model is larger than the RAM, else suspected."""
     sized = facts.expression("/sized")
     typed = next((m for c in facts.typed.commands if (m := sized.search(c))), None)
@@ -335,7 +339,7 @@ def shm_too_small(facts: api.Facts) -> api.Finding | None:
     several = len(facts.nvidia.gpus) > 1
     return api.Finding(
         severity=_shm_severity(facts, error),
-        found=_shm_found(facts, error),
+        found=_describe_shm(facts, error),
         means=(
             "with num_workers > 0 training crashes with 'Bus error' in the first epoch"
             + ("; NCCL fails with 'unhandled system error'" if several else "")
@@ -366,7 +370,7 @@ def _shm_severity(facts: api.Facts, error: str) -> api.Severity | None:
     return "note" if facts.torch.accelerator == "cpu" and not facts.nvidia.gpus else None
 
 
-def _shm_found(facts: api.Facts, error: str) -> str:
+def _describe_shm(facts: api.Facts, error: str) -> str:
     if not facts.shared_memory:
         return f"the error '{error}'"
     found = f"/dev/shm has {api.gib(facts.shared_memory.total)}"  # noqa: S108  a device
@@ -385,11 +389,11 @@ VRAM_ENOUGH = 30
 )
 def vram_too_small(facts: api.Facts) -> api.Finding | None:
     """Report an error if a run failed this way; otherwise name what fits, below 30 GiB."""
-    sure = facts.heard()
-    error = sure or facts.heard("/guess")
-    name, size = _largest(facts)
+    sure = facts.error_text()
+    error = sure or facts.error_text("/guess")
+    name, size = _largest_gpu(facts)
     short = api.shortage(facts.errors) if error else None
-    if short and (finding := _memory_in_use(facts, short, error)):
+    if short and (finding := _find_memory_in_use(facts, short, error)):
         return finding
     if error:
         if short and not size:  # the error itself says how large the GPU is
@@ -410,10 +414,10 @@ def vram_too_small(facts: api.Facts) -> api.Finding | None:
     return _vram_note(facts, name, size) if 0 < size < VRAM_ENOUGH * GIB else None
 
 
-def _memory_in_use(facts: api.Facts, short: api.Shortage, error: str) -> api.Finding | None:
+def _find_memory_in_use(facts: api.Facts, short: api.Shortage, error: str) -> api.Finding | None:
     """Report memory held by other programs, or fragmented in torch's cache."""
     if short.by_others:
-        return _held_by_others(short, error)
+        return _report_other_programs(short, error)
     if not short.by_pieces:
         return None
     return api.Finding(
@@ -433,7 +437,7 @@ def _memory_in_use(facts: api.Facts, short: api.Shortage, error: str) -> api.Fin
     )
 
 
-def _held_by_others(short: api.Shortage, error: str) -> api.Finding:
+def _report_other_programs(short: api.Shortage, error: str) -> api.Finding:
     processes = [*map(str, short.processes[:3])]
     found = (
         f"the error '{error}'; of {api.gib(short.total)}, other programs hold "
@@ -484,7 +488,7 @@ def _vram_note(facts: api.Facts, name: str, size: int) -> api.Finding:
     )
 
 
-def _largest(facts: api.Facts) -> tuple[str, int]:
+def _largest_gpu(facts: api.Facts) -> tuple[str, int]:
     """Return name and bytes of the largest GPU; for one that shares the RAM, the RAM."""
     cards = api.visible_gpus(facts.nvidia.gpus, facts.environment)
     shared = facts.ram.usable

@@ -33,19 +33,21 @@ def gpu_arch_not_in_rocm_build(facts: api.Facts) -> api.Finding | None:
     override = facts.environment.get("HSA_OVERRIDE_GFX_VERSION")
     first = next((gpu for gpu in gpus if gpu.gfx and gpu.gfx not in archs), None)
     name = f"{first.name or 'the GPU'} is {first.gfx}" if first else ""
-    torch = facts.torch.named if facts.torch else "this PyTorch"
+    torch = facts.torch.described if facts.torch else "this PyTorch"
     if not archs and not override and gpus[:1] == [first] and first:
         since = api.rocm_archs_since(version) if ".dev" in version else ()
         if since and first.gfx not in since:
             found = f"{name}; {torch} is a nightly build, and no later release has code for it"
-            return _cure(facts, found, first.gfx, ())
+            return _report_missing_arch(facts, found, first.gfx, ())
     if archs and first and not override:
         found = f"{name}; {torch} has code for {api.listed(archs, 16)}"
-        return _cure(facts, found, first.gfx, archs)
-    return None if archs and gpus else _arch_from_text(facts, gpus, archs)
+        return _report_missing_arch(facts, found, first.gfx, archs)
+    return None if archs and gpus else _find_missing_arch(facts, gpus, archs)
 
 
-def _cure(facts: api.Facts, found: str, gfx: str, archs: tuple[str, ...]) -> api.Finding:
+def _report_missing_arch(
+    facts: api.Facts, found: str, gfx: str, archs: tuple[str, ...]
+) -> api.Finding:
     override = api.rocm_override(gfx)
     grade = override.grade if override else ""
     fit = api.rocm_build((facts.host, facts.interpreter, facts.torch), (gfx,))
@@ -63,17 +65,17 @@ def _cure(facts: api.Facts, found: str, gfx: str, archs: tuple[str, ...]) -> api
     return api.Finding(found=found, cure=cure, cure_note=note)
 
 
-def _arch_from_text(
+def _find_missing_arch(
     facts: api.Facts, gpus: list[api.AmdGpu], archs: tuple[str, ...]
 ) -> api.Finding | None:
-    error = facts.heard()
+    error = facts.error_text()
     if not error or "current device: 1" in error:
         return None
     match = facts.search("/gfx", error)
     gfx = gpus[0].gfx if gpus else match[0] if match else ""
-    found = f"the error '{error}'" + (f" of {facts.torch.named}" if facts.torch else "")
+    found = f"the error '{error}'" + (f" of {facts.torch.described}" if facts.torch else "")
     if gfx:
-        return _cure(facts, f"{found} on {gfx}", gfx, archs).saying(error)
+        return _report_missing_arch(facts, f"{found} on {gfx}", gfx, archs).saying(error)
     return api.Finding(
         found=found,
         cure=api.tell('python -c "import torch; print(torch.cuda.get_arch_list())"'),
@@ -91,10 +93,10 @@ def _arch_from_text(
 def rocm_device_permission(facts: api.Facts) -> api.Finding | None:
     """Only for a ROCm build, unless an error shows it; all render nodes must be inaccessible."""
     rocm, torch = facts.rocm, facts.torch
-    error = facts.heard()
+    error = facts.error_text()
     if rocm.kfd not in ("missing", "no memory", "ok"):
-        error = error or facts.heard("/nameless")
-    guess = "" if error or facts.heard("/others") else facts.heard("/guess")
+        error = error or facts.error_text("/nameless")
+    guess = "" if error or facts.error_text("/others") else facts.error_text("/guess")
     error = error or guess
     closed = rocm.render_denied and len(rocm.render_denied) == len(rocm.render_nodes)
     denied = torch and (rocm.kfd == "denied" or closed)
@@ -146,12 +148,12 @@ def rocm_driver_not_bound(facts: api.Facts) -> api.Finding | None:
         return None
     cards = facts.pci.of("1002")
     unbound = [card for card in cards if card.driver is not None and card.driver != "amdgpu"]
-    error = facts.heard()
-    if error.startswith("Bad return status") and facts.heard("/nvidia"):
+    error = facts.error_text()
+    if error.startswith("Bad return status") and facts.error_text("/nvidia"):
         error = ""
-    hip = facts.torch or facts.runtime.torch_hip or facts.heard("/hip")
+    hip = facts.torch or facts.runtime.torch_hip or facts.error_text("/hip")
     mine = cards and len(unbound) == len(cards) and (hip or error)
-    gone = facts.heard("/no-device")
+    gone = facts.error_text("/no-device")
     shows_devices = not facts.container and (facts.torch or cards)
     if gone and shows_devices and not error and all(card.driver is None for card in cards):
         error, cards = gone, ()
@@ -160,7 +162,7 @@ def rocm_driver_not_bound(facts: api.Facts) -> api.Finding | None:
     found = ""
     if mine:
         drivers = api.listed(sorted({card.driver or "no driver" for card in unbound}))
-        found = f"{_name(unbound[0])} uses {drivers} instead of amdgpu"
+        found = f"{_card_name(unbound[0])} uses {drivers} instead of amdgpu"
     on_host = "on the host of this container; " if facts.container else ""
     return api.Finding(
         found=found,
@@ -174,7 +176,7 @@ def rocm_driver_not_bound(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _name(card: api.PciDevice) -> str:
+def _card_name(card: api.PciDevice) -> str:
     """Name a card by id and slot; a report has a name instead, and sometimes no slot."""
     name = f"AMD GPU 1002:{card.device}" if card.device else card.name or "the AMD GPU"
     return f"{name} at {card.slot}" if card.slot else name
@@ -197,19 +199,17 @@ def rocm_igpu_confusion(facts: api.Facts) -> api.Finding | None:
     chips = [gpu for gpu in facts.amd.gpus if gpu.integrated]
     cards = [gpu for gpu in facts.amd.gpus if not gpu.integrated]
     both = bool(chips and cards)
-    if landed := _landed(facts, chips, cards):
+    if landed := _find_integrated_in_use(facts, chips, cards):
         return landed
-    blind = not facts.amd or not (facts.environment or (both and facts.heard("/crashed")))
+    blind = not facts.amd or not (facts.environment or (both and facts.error_text("/crashed")))
     if blind or (both and not facts.torch):
-        return _igpu_from_text(facts) or _first_is_integrated(facts, cards)
+        return _suspect_second_device(facts) or _suspect_first_gpu(facts, cards)
     hidden = any(facts.environment.get(name) is not None for name in VARIABLES)
     # torch can skip the integrated GPU automatically: then nothing is wrong
-    counted = len([d for d in facts.runtime.devices if d.kind == "rocm"])
-    if not both or hidden or facts.torch.accelerator != "rocm" or 0 < counted <= len(cards):
+    seen_by_torch = len([d for d in facts.runtime.devices if d.kind == "rocm"])
+    if not both or hidden or facts.torch.accelerator != "rocm" or 0 < seen_by_torch <= len(cards):
         return None
-    listed = (
-        f"{api.listed(map(_label, chips))} is listed along with {api.listed(map(_label, cards))}"
-    )
+    listed = f"{api.listed(map(_gpu_label, chips))} is listed along with {api.listed(map(_gpu_label, cards))}"
     return api.Finding(
         found=f"{listed}; no variable hides it",
         cure=facts.set_variable(VISIBLE, ",".join(str(gpu.index) for gpu in cards)),
@@ -221,15 +221,15 @@ def rocm_igpu_confusion(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _label(gpu: api.AmdGpu) -> str:
+def _gpu_label(gpu: api.AmdGpu) -> str:
     return f"{gpu.name or gpu.gfx} ({gpu.gfx})"
 
 
-def _landed(
+def _find_integrated_in_use(
     facts: api.Facts, chips: list[api.AmdGpu], cards: list[api.AmdGpu]
 ) -> api.Finding | None:
     """Find an integrated GPU for which rocBLAS had no code while there is a discrete card."""
-    error = facts.heard("/landed")
+    error = facts.error_text("/landed")
     match = re.search(r"gfx[0-9a-f]{3,5}", error)
     card = next((gpu for gpu in cards if gpu.gfx), None)
     if match is None or card is None or not api.named_as("amd_integrated", match[0]):
@@ -239,7 +239,7 @@ def _landed(
         severity="error",
         found=(
             f"rocBLAS looked for code for {match[0]}, which is part of the processor; the card is "
-            f"{_label(card)}"
+            f"{_gpu_label(card)}"
         ),
         cure=facts.set_variable(VISIBLE, str(index)),
         cure_note=(
@@ -250,10 +250,10 @@ def _landed(
     )
 
 
-def _first_is_integrated(facts: api.Facts, cards: list[api.AmdGpu]) -> api.Finding | None:
+def _suspect_first_gpu(facts: api.Facts, cards: list[api.AmdGpu]) -> api.Finding | None:
     """Suspect the integrated GPU if it comes first and the program crashed silently."""
-    full = facts.heard("/full")
-    died = full or facts.heard("/crashed", "/died")
+    full = facts.error_text("/full")
+    died = full or facts.error_text("/crashed", "/died")
     first = min(facts.amd.gpus, key=lambda gpu: gpu.index, default=None)
     if not died or first is None or not cards or not first.integrated:
         return None
@@ -269,7 +269,7 @@ def _first_is_integrated(facts: api.Facts, cards: list[api.AmdGpu]) -> api.Findi
     )
 
 
-def _igpu_from_text(facts: api.Facts) -> api.Finding | None:
+def _suspect_second_device(facts: api.Facts) -> api.Finding | None:
     """Treat a device above 0 without code as the integrated GPU."""
     lacks = facts.matched("/function")
     second = facts.expression("/second")
@@ -302,19 +302,19 @@ NAME = "HSA_OVERRIDE_GFX_VERSION"
 def rocm_override_wrong(facts: api.Facts) -> api.Finding | None:  # noqa: PLR0911  the value, the GPU and the build
     """Judge the value, set or not passed on, for the first discrete GPU; an unneeded one is a warning."""
     value, gpus = facts.environment.get(NAME), facts.amd
-    crashes = facts.heard("/crashes")
+    crashes = facts.error_text("/crashes")
     if not gpus and crashes and (cards := api.amd_on_bus(facts.pci)):
         gpus = api.AmdGpus(gpus=cards)
     if value is None:
-        return _not_passed(facts, gpus)
+        return _find_unpassed_override(facts, gpus)
     if not gpus.gpus:
         return None
     gpu = next((g for g in gpus.gpus if not g.integrated), gpus.gpus[0])
-    crossed = _crossed(facts, value, gpu) if crashes else None
+    crossed = _find_crossed_family(facts, value, gpu) if crashes else None
     if crossed is not None or facts.torch.accelerator != "rocm":
         return crossed
     ran = (s.name for s in facts.runtime.stages if s.outcome == "ok")
-    target, fitting = _target(value), _override_value(gpu.gfx)
+    target, fitting = _override_target(value), _override_value(gpu.gfx)
     archs = api.gfx_targets(facts) or api.rocm_archs(facts.torch.version, facts.torch.hip)
     if target == gpu.gfx or any(name.startswith("matmul cuda:") for name in ran):
         return None
@@ -322,31 +322,31 @@ def rocm_override_wrong(facts: api.Facts) -> api.Finding | None:  # noqa: PLR091
         row = api.rocm_override(gpu.gfx)
         stopgap = row is not None and row.grade == "stopgap"
         crosses = value != fitting if stopgap else not target or target[:-2] != gpu.gfx[:-2]
-        return _needless(facts, value, gpu, crosses=crosses)
+        return _report_needless_override(facts, value, gpu, crosses=crosses)
     if value == fitting or not gpu.gfx:
         return None
     fits = f"takes {fitting}" if fitting else "no value fits"
     return api.Finding(
-        found=f"{NAME} is '{value}'; {_described(gpu)}, which {fits}",
+        found=f"{NAME} is '{value}'; {_describe_gpu(gpu)}, which {fits}",
         cure=facts.set_variable(NAME, fitting or None),
         cure_note="in the shell that starts training; in fish: set -gx",
-        evidence=(NAME, f"{facts.torch.named} has code for {api.listed(sorted(archs), 6)}"),
+        evidence=(NAME, f"{facts.torch.described} has code for {api.listed(sorted(archs), 6)}"),
     )
 
 
-def _described(gpu: api.AmdGpu) -> str:
+def _describe_gpu(gpu: api.AmdGpu) -> str:
     return f"{gpu.name or 'the GPU'} is {gpu.gfx}"
 
 
-def _crossed(facts: api.Facts, value: str, gpu: api.AmdGpu) -> api.Finding | None:
+def _find_crossed_family(facts: api.Facts, value: str, gpu: api.AmdGpu) -> api.Finding | None:
     """Report a crash with a value of another GPU family; rocminfo itself shows the variable's target."""
-    real, target = api.amd_gfx_by_name(gpu.name) if gpu.name else "", _target(value)
+    real, target = api.amd_gfx_by_name(gpu.name) if gpu.name else "", _override_target(value)
     if not real or not target or target[:-2] == real[:-2] or gpu.gfx not in (real, target):
         return None
-    return _needless(facts, value, structs.replace(gpu, gfx=real), crosses=True)
+    return _report_needless_override(facts, value, structs.replace(gpu, gfx=real), crosses=True)
 
 
-def _not_passed(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
+def _find_unpassed_override(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
     """Report a GPU that needs the variable, if it was set in a shell but is not in the environment."""
     typed = any(NAME in command for command in facts.typed.commands)
     gpu = next((g for g in gpus.gpus if not g.integrated and _override_value(g.gfx)), None)
@@ -357,7 +357,7 @@ def _not_passed(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
     return api.Finding(
         title=f"{NAME} does not reach the process",
         found=(
-            f"{_described(gpu)} and needs {NAME}={value}; a command in the shell names the "
+            f"{_describe_gpu(gpu)} and needs {NAME}={value}; a command in the shell names the "
             "variable, but programs do not receive it"
         ),
         means="the first kernel crashes with a segmentation fault or 'invalid device function'",
@@ -367,12 +367,14 @@ def _not_passed(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
     )
 
 
-def _needless(facts: api.Facts, value: str, gpu: api.AmdGpu, *, crosses: bool) -> api.Finding:
-    target = f" ({_target(value)})" if _target(value) else ""
+def _report_needless_override(
+    facts: api.Facts, value: str, gpu: api.AmdGpu, *, crosses: bool
+) -> api.Finding:
+    target = f" ({_override_target(value)})" if _override_target(value) else ""
     return api.Finding(
         title=f"{NAME} is set but not needed",
         severity="error" if crosses else "warning",
-        found=f"{NAME} is '{value}'{target}; {_described(gpu)}, for which this build has its own code",
+        found=f"{NAME} is '{value}'{target}; {_describe_gpu(gpu)}, for which this build has its own code",
         means=(
             "kernels for another chip run instead of the card's own, which leads to crashes and "
             "memory faults"
@@ -389,7 +391,7 @@ def _override_value(gfx: str) -> str:
     return override.value if override is not None and override.grade != "fails" else ""
 
 
-def _target(value: str) -> str:
+def _override_target(value: str) -> str:
     """Return the target of a value: "10.3.0" -> gfx1030; "" if the value is invalid."""
     if not re.fullmatch(r"\d{1,2}\.\d{1,3}\.\d{1,3}", value):
         return ""
@@ -408,7 +410,7 @@ def rocm_path_with_space(facts: api.Facts, torch: api.TorchBuild) -> api.Finding
     work = next((disk.path for disk in facts.disks.disks if disk.use == "work"), "")
     prefix = facts.interpreter.prefix or torch.location
     place = next((path for path in (torch.location, prefix, work) if " " in path), "")
-    error = "" if place else facts.heard()
+    error = "" if place else facts.error_text()
     # the program is the outermost frame of a traceback
     files = (e.frames[0].file for e in facts.errors.errors if e.frames and error)
     program = next((file for file in files if " " in file), "")
@@ -416,7 +418,7 @@ def rocm_path_with_space(facts: api.Facts, torch: api.TorchBuild) -> api.Finding
         return None
     hip = ".".join(torch.hip.split(".")[:2])
     path = place or program
-    found = f"{torch.named} is built for ROCm {hip}; the path '{path}' contains a space"
+    found = f"{torch.described} is built for ROCm {hip}; the path '{path}' contains a space"
     return api.Finding(
         severity="warning" if place and place == work else "error",
         found=found + (f"; the error '{error}'" if error else ""),
@@ -444,10 +446,10 @@ def rocm_unsupported_hardware(facts: api.Facts) -> api.Finding | None:
     other = facts.torch and facts.torch.accelerator != "rocm"
     if other or any(gpu.gfx for gpu in facts.amd.gpus):
         return None
-    stated = facts.heard(*STATED)
+    stated = facts.error_text(*STATED)
     if not stated and facts.amd.gpus:
         return None
-    error = stated or facts.heard("/unstated")
+    error = stated or facts.error_text("/unstated")
     logged = facts.kernel_log.kfd
     line = next(
         (
@@ -516,7 +518,7 @@ def rocm_wsl_runtime_library(
     ubuntu = next(
         (library for library in facts.rocm.hsa_libraries if library.startswith("/usr/lib/")), ""
     )
-    found = f"{torch.named} in WSL 2 includes its own libhsa-runtime64.so in {folder}"
+    found = f"{torch.described} in WSL 2 includes its own libhsa-runtime64.so in {folder}"
     note = "then the runtime of AMD's ROCm for WSL is found"
     if ubuntu:
         found += f"; Ubuntu's {ubuntu} is installed too"

@@ -24,17 +24,17 @@ def local_file_shadowing(facts: api.Facts) -> api.Finding | None:
     # on a live machine the folders decide; the target's runs do not start in the working folder
     errors = () if facts.shadowed else facts.errors.errors
     return (
-        _local_finding([s for s in libraries if s.hides], "error")
-        or _local_finding([s for s in standard if s.where != "work"], "error")
-        or _strays(facts)
-        or next((finding for error in errors if (finding := _from_error(facts, error))), None)
-        or _local_finding(standard, "warning")
-        or _from_copies(facts)
-        or _local_finding([s for s in libraries if not s.hides], "note")
+        _report_local_file([s for s in libraries if s.hides], "error")
+        or _report_local_file([s for s in standard if s.where != "work"], "error")
+        or _find_stray_packages(facts)
+        or next((finding for error in errors if (finding := _find_local_name(facts, error))), None)
+        or _report_local_file(standard, "warning")
+        or _find_hidden_copies(facts)
+        or _report_local_file([s for s in libraries if not s.hides], "note")
     )
 
 
-def _local_finding(shadows: list[api.Shadow], severity: api.Severity) -> api.Finding | None:
+def _report_local_file(shadows: list[api.Shadow], severity: api.Severity) -> api.Finding | None:
     first = next(iter(shadows), None)
     if first is None:
         return None
@@ -63,15 +63,15 @@ AND_CACHE = f"{YOURS}; also remove the __pycache__ next to it"
 
 
 def _rename(path: str) -> api.Cure:
-    return api.tell(f"mv {quote(path)} {quote(_renamed(path))}")
+    return api.tell(f"mv {quote(path)} {quote(_new_name(path))}")
 
 
-def _renamed(path: str) -> str:
+def _new_name(path: str) -> str:
     stem, dot, ending = path.rpartition(".")
     return f"{stem}_mine.{ending}" if dot and "/" not in ending else f"{path}_mine"
 
 
-def _from_copies(facts: api.Facts) -> api.Finding | None:
+def _find_hidden_copies(facts: api.Facts) -> api.Finding | None:
     for copy in facts.packages.copies:
         is_library = api.distribution_of(copy.name.replace("-", "_"))
         place = copy.name, copy.hidden_by
@@ -98,7 +98,7 @@ def _from_copies(facts: api.Facts) -> api.Finding | None:
     return None
 
 
-def _strays(facts: api.Facts) -> api.Finding | None:
+def _find_stray_packages(facts: api.Facts) -> api.Finding | None:
     """Report packages that a run imported from another folder, which code added to the path."""
     path = tuple(folder + sep for folder in facts.interpreter.path for sep in "/\\")
     strays = (stray for stray in facts.runtime.strays if not stray.file.startswith(path))
@@ -142,7 +142,7 @@ def _is_mine(file: str, module: str) -> bool:
     return bool(api.distribution_of(module)) and not installed and not checkout
 
 
-def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
+def _find_local_name(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     """Read an error about a file or folder with the name of a library or standard module."""
 
     def find(kind: str) -> re.Match[str] | None:
@@ -176,14 +176,14 @@ def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
             cure=_rename(re.sub(r"[\\/]__init__\.py$", "", own[2])),
             cure_note=OR_ELSEWHERE,
         )
-    return _by_missing_name(facts, error)
+    return _find_missing_name(facts, error)
 
 
-def _by_missing_name(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
+def _find_missing_name(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     """Read an error about a module that lacks something which every release of it has."""
     plain = facts.search("/plain", error.text)
-    if plain and _is_module(_named(plain)):
-        module = _named(plain)
+    if plain and _is_module(_first_group(plain)):
+        module = _first_group(plain)
         return api.Finding(
             found=(
                 f"the error '{plain[0]}': a file {module}.py is imported in place of the package"
@@ -194,10 +194,10 @@ def _by_missing_name(facts: api.Facts, error: api.ErrorText) -> api.Finding | No
             said=plain[0],
         )
     hollow = facts.search("/hollow", error.text)
-    if hollow and _is_module(_named(hollow)):
-        return _hollow(_named(hollow), hollow[0])
+    if hollow and _is_module(_first_group(hollow)):
+        return _report_hollow_module(_first_group(hollow), hollow[0])
     if nowhere := facts.search("/nowhere", error.text):
-        module = _named(nowhere)
+        module = _first_group(nowhere)
         return api.Finding(
             found=f"the error '{nowhere[0]}': {module} is a folder without code",
             means=(
@@ -222,7 +222,7 @@ def _by_missing_name(facts: api.Facts, error: api.ErrorText) -> api.Finding | No
     return None
 
 
-def _named(match: re.Match[str]) -> str:
+def _first_group(match: re.Match[str]) -> str:
     name: str = next(filter(None, match.groups()))
     return name
 
@@ -231,7 +231,7 @@ def _is_module(name: str) -> bool:
     return bool(api.distribution_of(name)) or name in sys.stdlib_module_names
 
 
-def _hollow(module: str, error: str) -> api.Finding:
+def _report_hollow_module(module: str, error: str) -> api.Finding:
     return api.Finding(
         title=f"A file or folder of yours hides {module}",
         found=f"the error '{error}': every release of {module} has it",
@@ -261,20 +261,20 @@ def user_site_shadowing(facts: api.Facts) -> api.Finding | None:
         if place := USER_SITE.search(module.file):
             imported = f"python imports {module.name} {module.version} from {place[0]}"
             listed = f"the environment lists {module.installed}"
-            return _user_finding(facts, f"{imported}; {listed}", place[0])
+            return _report_user_site(facts, f"{imported}; {listed}", place[0])
     for error in facts.errors.errors:
-        missed, mine = _missed(facts, error), None
+        missed, mine = _missed_module(facts, error), None
         user = next((m[0] for frame in error.frames if (m := USER_SITE.search(frame.file))), "")
         if api.expression("wrong-interpreter/no-module").search(error.text) is None:
-            mine = _another_version(error) or _binary(error)
-        elif missed and user and (other := _user_elsewhere(error)):
-            mine = (f"{missed}; modules come from {user} and {_folder(other[-1])}", user)
+            mine = _misfitting_user_library(error) or _misfitting_binary(error)
+        elif missed and user and (other := _files_of_other_sites(error)):
+            mine = (f"{missed}; modules come from {user} and {_site_folder(other[-1])}", user)
         if mine:
-            return _user_finding(facts, *mine).saying(mine[0])
-    return _launched(facts) or _by_order(facts) or _hidden(facts)
+            return _report_user_site(facts, *mine).saying(mine[0])
+    return _find_user_launcher(facts) or _suspect_path_order(facts) or _find_hidden_copy(facts)
 
 
-def _hidden(facts: api.Facts) -> api.Finding | None:
+def _find_hidden_copy(facts: api.Facts) -> api.Finding | None:
     site = facts.interpreter.user_site if facts.interpreter.user_site_on else ""
     copies = [copy for copy in facts.packages.copies if copy.hidden_by == site != ""]
     older = (copy for copy in copies if copy.version != copy.winner_version)
@@ -297,7 +297,7 @@ NO_USER_SITE = (
 )
 
 
-def _by_order(facts: api.Facts) -> api.Finding | None:
+def _suspect_path_order(facts: api.Facts) -> api.Finding | None:
     """Suspect the order in a printed sys.path: it matters only if a package is in both places."""
     path = [] if facts.interpreter.executable else [*facts.interpreter.path]
     user = next((folder for folder in path if USER_SITE.fullmatch(folder)), "")
@@ -305,16 +305,16 @@ def _by_order(facts: api.Facts) -> api.Finding | None:
     own = [folder for folder in later if OF_AN_ENVIRONMENT.search(folder) and SITE.search(folder)]
     if not own:
         return None
-    return _user_finding(facts, f"sys.path has {user} before {own[-1]}", user, f"ls {user}")
+    return _report_user_site(facts, f"sys.path has {user} before {own[-1]}", user, f"ls {user}")
 
 
-def _user_elsewhere(error: api.ErrorText) -> list[str]:
+def _files_of_other_sites(error: api.ErrorText) -> list[str]:
     """Return the files of a traceback in site-packages other than the user's."""
     files = [frame.file for frame in error.frames]
     return [file for file in files if SITE.search(file) and not USER_SITE.search(file)]
 
 
-def _missed(facts: api.Facts, error: api.ErrorText) -> str:
+def _missed_module(facts: api.Facts, error: api.ErrorText) -> str:
     """Return the error for an installed module that was not found: another interpreter is running."""
     missing = api.expression("wrong-interpreter/no-module").search(error.text)
     name = api.brought_by(missing[1]) if missing else ""
@@ -323,36 +323,41 @@ def _missed(facts: api.Facts, error: api.ErrorText) -> str:
     return f"'{missing[0]}', but {name} {facts.packages.version(name)} is listed as installed"
 
 
-def _binary(error: api.ErrorText) -> tuple[str, str] | None:
+def _misfitting_binary(error: api.ErrorText) -> tuple[str, str] | None:
     """Return the error of a user-site binary that was loaded into a torch from elsewhere and does not fit."""
     match = api.expression("user-site-shadowing/unfit").search(error.text)
     in_torch = api.expression("user-site-shadowing/torch-file")
-    core = next((file for file in _user_elsewhere(error) if in_torch.search(file)), "")
+    core = next((file for file in _files_of_other_sites(error) if in_torch.search(file)), "")
     user = api.expression("user-site-shadowing/user-file")
     mine = next((m for frame in error.frames if (m := user.search(frame.file))), None)
     if match is None or mine is None or not core or mine["module"] == "torch":
         return None
     module, site = mine["module"], mine["site"]
-    return f"'{match[0]}': the {module} in {site} is loaded into the torch in {_folder(core)}", site
+    return (
+        f"'{match[0]}': the {module} in {site} is loaded into the torch in {_site_folder(core)}",
+        site,
+    )
 
 
-def _launched(facts: api.Facts) -> api.Finding | None:
+def _find_user_launcher(facts: api.Facts) -> api.Finding | None:
     """Report a user-site launcher that did not find a package installed in the environment."""
     user = facts.expression("/user-bin")
     for launcher in facts.launchers.launchers if facts.packages else ():
         for error in (
             facts.errors.errors if user.search(launcher.path) and not launcher.in_target else ()
         ):
-            if missed := _missed(facts, error):
+            if missed := _missed_module(facts, error):
                 found = f"{launcher.name} is {launcher.path}: {missed}"
-                return _user_finding(facts, found, launcher.path).saying(found)
+                return _report_user_site(facts, found, launcher.path).saying(found)
     return None
 
 
-def _another_version(error: api.ErrorText) -> tuple[str, str] | None:
+def _misfitting_user_library(error: api.ErrorText) -> tuple[str, str] | None:
     """Return the error of environment code that imported a user-site library without a needed name."""
     missed = api.expression("user-site-shadowing/missed").search(error.text)
-    importer = next((file for file in _user_elsewhere(error) if OF_AN_ENVIRONMENT.search(file)), "")
+    importer = next(
+        (file for file in _files_of_other_sites(error) if OF_AN_ENVIRONMENT.search(file)), ""
+    )
     if missed is None or not importer:
         return None
     module = (missed[1] or missed[2]).partition(".")[0]
@@ -360,16 +365,16 @@ def _another_version(error: api.ErrorText) -> tuple[str, str] | None:
     for place in (error.text, *(frame.file for frame in error.frames)):
         if (user := USER_SITE.search(place)) and in_package.search(place):
             site = user[0].lstrip("(")
-            return f"'{missed[0]}': {_folder(importer)} imports {module} from {site}", site
+            return f"'{missed[0]}': {_site_folder(importer)} imports {module} from {site}", site
     return None
 
 
-def _folder(file: str) -> str:
+def _site_folder(file: str) -> str:
     match = SITE.search(file)
     return file[: match.end()] if match else file
 
 
-def _user_finding(facts: api.Facts, found: str, place: str, settle: str = "") -> api.Finding:
+def _report_user_site(facts: api.Facts, found: str, place: str, settle: str = "") -> api.Finding:
     return api.Finding(
         severity="error",
         found=found,
@@ -411,10 +416,10 @@ def _signs(facts: api.Facts) -> Iterator[tuple[str, str]]:
         name, required = (asks["name"].lower(), asks["wanted"]) if asks else ("", "")
         installed = facts.packages.version(name) if name else ""
         alone = required and not other.search(error.text.replace(required, ""))
-        away = alone and _elsewhere_than(facts.packages.get(name), facts.errors.errors)
+        away = alone and _other_python(facts.packages.get(name), facts.errors.errors)
         if alone and installed and api.within(installed, required) and not away:
             yield f"the error asks for {name}{required}, but {name} {installed} is installed", ""
-    restart = facts.heard("/restart")
+    restart = facts.error_text("/restart")
     if restart and len(errors) > 1:
         # after an install that the kernel has not loaded, errors look as if nothing were installed
         yield f"the warning '{restart}'", restart
@@ -427,7 +432,7 @@ def _signs(facts: api.Facts) -> Iterator[tuple[str, str]]:
             yield f"{own[3]} does not find its own {own[1]} in {own[2]}", ""
 
 
-def _elsewhere_than(distribution: api.Distribution | None, errors: Iterable[api.ErrorText]) -> str:
+def _other_python(distribution: api.Distribution | None, errors: Iterable[api.ErrorText]) -> str:
     """Return the Python of the failing code if the listed package belongs to another Python."""
     mine = OF_PYTHON.search(distribution.location) if distribution else None
     files = (frame.file for error in errors for frame in error.frames)
@@ -479,11 +484,16 @@ def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
         ),
         None,
     )
-    running = _running(module) if module else None
-    if denied := _denied(facts) or _interpreter_elsewhere(facts) or running or _imported(facts):
+    running = _report_running_process(module) if module else None
+    if (
+        denied := _find_denied_module(facts)
+        or _find_other_interpreter(facts)
+        or running
+        or _find_imported_by_one(facts)
+    ):
         return denied
     if gone := facts.matched("/launcher"):
-        return _python_gone(_named(gone), gone.string.partition("\n")[0][:140])
+        return _report_missing_python(_first_group(gone), gone.string.partition("\n")[0][:140])
     active = facts.interpreter and facts.target.chosen_by in ("VIRTUAL_ENV", "CONDA_PREFIX")
     launchers = [
         launcher
@@ -511,7 +521,7 @@ def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _two(found: str, error: str = "") -> api.Finding:
+def _report_two_interpreters(found: str, error: str = "") -> api.Finding:
     return api.Finding(
         title="pip and python are different interpreters",
         severity="error",
@@ -523,13 +533,13 @@ def _two(found: str, error: str = "") -> api.Finding:
     )
 
 
-def _running(module: api.InMemory) -> api.Finding:
+def _report_running_process(module: api.InMemory) -> api.Finding:
     imports = f"python imports {module.name} {module.version}"
     imports += f" from {module.file}" if module.file else ""
-    return _two(f"{imports}; the list of packages has {module.installed}")
+    return _report_two_interpreters(f"{imports}; the list of packages has {module.installed}")
 
 
-def _python_gone(python: str, error: str) -> api.Finding:
+def _report_missing_python(python: str, error: str) -> api.Finding:
     return api.Finding(
         title="A command belongs to a Python that no longer exists",
         severity="error",
@@ -547,34 +557,34 @@ def _python_gone(python: str, error: str) -> api.Finding:
     )
 
 
-def _interpreter_elsewhere(facts: api.Facts) -> api.Finding | None:
+def _find_other_interpreter(facts: api.Facts) -> api.Finding | None:
     """Report a requirement that the listed package meets, but in another Python than the failing one."""
     for requirement in facts.request.requirements:
         installed = facts.packages.get(requirement.name)
         if installed is None or not api.within(installed.version, requirement.specifier):
             continue
         for error in (e for e in facts.errors.errors if requirement.specifier in e.text):
-            if runs := _elsewhere_than(installed, [error]):
+            if runs := _other_python(installed, [error]):
                 has = f"{installed.name} {installed.version} is in {installed.location}"
                 found = f"{has}; the error '{error.text[:80]}' comes from Python {runs}"
-                return _two(found, error.text)
+                return _report_two_interpreters(found, error.text)
     return None
 
 
-def _imported(facts: api.Facts) -> api.Finding | None:
+def _find_imported_by_one(facts: api.Facts) -> api.Finding | None:
     """Report a torch that one command imported and another did not find."""
     stage = facts.runtime.stage("import torch")
-    error = facts.heard("/imported")
+    error = facts.error_text("/imported")
     if stage is None or stage.outcome != "ok" or not error or facts.matched(ISOLATED):
         return None
     root = next((c[:60] for c in facts.typed.commands if c.startswith("sudo ")), "")
     version = f" {facts.runtime.torch_version}" if facts.runtime.torch_version else ""
     found = f"one command imports torch{version}, another one says '{error}'"
     found += f"; `{root}` starts the Python on root's own PATH" if root else ""
-    return _two(found, error)
+    return _report_two_interpreters(found, error)
 
 
-def _denied(facts: api.Facts) -> api.Finding | None:
+def _find_denied_module(facts: api.Facts) -> api.Finding | None:
     """Report a module that an error calls missing although a command lists it as installed."""
     lists = facts.expression("/lists")
     listing = next((c for c in facts.typed.commands if lists.search(c)), "")

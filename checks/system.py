@@ -24,13 +24,13 @@ def platform_unsupported(
     facts: api.Facts, torch: api.TorchBuild | api.Unknown | None
 ) -> api.Finding | None:
     """Judge by wheel family; an installed torch is fine, unless a release is requested that never existed."""
-    if special := _tcc_under_wsl(facts) or _of_device(facts):
+    if special := _find_tcc_under_wsl(facts) or _find_missing_device_code(facts):
         return special
-    if facts.heard("/stops-at-222"):
-        return _last_for_intel_mac(
+    if facts.error_text("/stops-at-222"):
+        return _report_intel_mac(
             facts, "pip finds no torch newer than 2.2.2, as happens on an Intel Mac"
         )
-    if error := facts.heard("/musl"):
+    if error := facts.error_text("/musl"):
         return api.Finding(
             found=f"the error '{error}': the loader is musl's, but the file was built for glibc",
             means="the import fails: PyTorch and its libraries are built only for glibc",
@@ -38,13 +38,13 @@ def platform_unsupported(
             cure_note=GLIBC_IMAGE_NOTE,
         )
     if why := api.refused(facts.index_answer, facts.interpreter, facts.host):
-        return _by_index(facts, why) if why.cause == "platform-unsupported" else None
+        return _report_no_wheel(facts, why) if why.cause == "platform-unsupported" else None
     return (
         _check_platform(facts, absent=torch is None) if facts.interpreter and facts.host else None
     )
 
 
-def _last_for_intel_mac(facts: api.Facts, what: str, error: str = "") -> api.Finding:
+def _report_intel_mac(facts: api.Facts, what: str, error: str = "") -> api.Finding:
     return api.Finding(
         title="PyTorch 2.2.2 is the last release for Intel Macs",
         found=f"{what}: no torch after 2.2.2 is built for it",
@@ -58,7 +58,7 @@ def _last_for_intel_mac(facts: api.Facts, what: str, error: str = "") -> api.Fin
     )
 
 
-def _by_index(facts: api.Facts, why: api.Refused) -> api.Finding:
+def _report_no_wheel(facts: api.Facts, why: api.Refused) -> api.Finding:
     """Report an install that failed because no wheel fits this system."""
     error = why.found
     if why.file:
@@ -85,8 +85,8 @@ def _by_index(facts: api.Facts, why: api.Refused) -> api.Finding:
             said=error,
         )
     if "Intel Mac" in error:
-        return _last_for_intel_mac(facts, error, error)
-    cure, note = _another_system(facts)
+        return _report_intel_mac(facts, error, error)
+    cure, note = _other_system_fix(facts)
     return api.Finding(
         found=error,
         means="pip and uv find no wheel for this system and install nothing",
@@ -96,7 +96,7 @@ def _by_index(facts: api.Facts, why: api.Refused) -> api.Finding:
     )
 
 
-def _another_system(facts: api.Facts) -> tuple[api.Cure, str]:
+def _other_system_fix(facts: api.Facts) -> tuple[api.Cure, str]:
     """Return the fix and its note: an image with glibc instead of musl, or another machine."""
     if facts.host.libc == "musl" or facts.host.distro == "alpine":
         return GLIBC_IMAGE, GLIBC_IMAGE_NOTE
@@ -104,7 +104,7 @@ def _another_system(facts: api.Facts) -> tuple[api.Cure, str]:
     return api.tell("doctor check --target ~/train"), note
 
 
-def _tcc_under_wsl(facts: api.Facts) -> api.Finding | None:
+def _find_tcc_under_wsl(facts: api.Facts) -> api.Finding | None:
     """Find a card that is not in WDDM mode on Windows, which WSL 2 needs (NVIDIA, CUDA on WSL User Guide)."""
     gpus = facts.nvidia.gpus
     cards = [gpu for gpu in gpus if gpu.driver_model in ("TCC", "MCDM")]
@@ -112,7 +112,7 @@ def _tcc_under_wsl(facts: api.Facts) -> api.Finding | None:
         return None
     if not cards:
         model = any(gpu.driver_model for gpu in gpus)
-        return None if model else _kept_from_wsl()
+        return None if model else _report_blocked_wsl()
     card = cards[0]
     return api.Finding(
         title="WSL cannot use a GPU in this driver model",
@@ -130,7 +130,7 @@ def _tcc_under_wsl(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _kept_from_wsl() -> api.Finding:
+def _report_blocked_wsl() -> api.Finding:
     return api.Finding(
         title="Windows does not let WSL use the GPU",
         found=f"NVML reports '{BLOCKED}', for example because a card is not in WDDM mode",
@@ -166,7 +166,7 @@ def _check_platform(facts: api.Facts, *, absent: bool) -> api.Finding | None:
         is_reported = absent or any(
             api.within(api.LAST_INTEL_MAC, specifier) is False for specifier in bound
         )
-        return _last_for_intel_mac(facts, machine) if is_reported else None
+        return _report_intel_mac(facts, machine) if is_reported else None
     if not absent or own.bits == 32 or not (own.machine or host.machine) or (where and cpython):
         return None
     if not cpython:
@@ -176,7 +176,7 @@ def _check_platform(facts: api.Facts, *, absent: bool) -> api.Finding | None:
             cure=api.tell("python3.12 -m venv ~/train"),
             cure_note="creates an environment with CPython",
         )
-    cure, note = _another_system(facts)
+    cure, note = _other_system_fix(facts)
     return api.Finding(
         found=machine + (", whose C library is musl" if host.libc == "musl" else ""),
         means="pip finds no torch for this system, or one that cannot be imported",
@@ -185,10 +185,10 @@ def _check_platform(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     )
 
 
-def _of_device(facts: api.Facts) -> api.Finding | None:
+def _find_missing_device_code(facts: api.Facts) -> api.Finding | None:
     """Find a library without kernels for this device, by its own message (flash-attn, flash_api.cpp)."""
     mac = bool(facts.apple) or facts.host.os == "macos"
-    error = facts.heard("/quantised")
+    error = facts.error_text("/quantised")
     if error and (mac or not facts.host):
         return api.Finding(
             title="bitsandbytes has no kernels for this device",
@@ -198,7 +198,7 @@ def _of_device(facts: api.Facts) -> api.Finding | None:
             cure_note="LoRA in 16 bits runs on MPS and on the CPU",
             said=error,
         )
-    error = facts.heard("/flash")
+    error = facts.error_text("/flash")
     if not error:
         return None
     names = dict.fromkeys(card.name for card in facts.nvidia.gpus)
@@ -232,7 +232,7 @@ def glibc_too_old(facts: api.Facts) -> api.Finding | None:
     """Use an error first, then a failed install, then the minimum of the installed wheel."""
     have = facts.host.libc_version if facts.host.libc == "glibc" else ""
     if match := facts.matched("/needed"):
-        return _binary_needs(facts, match[2] or "", match[1], have)
+        return _report_binary(facts, match[2] or "", match[1], have)
     conda, path = facts.interpreter.kind == "conda", facts.environment.get("LD_LIBRARY_PATH")
     cxx = api.cxx_too_old(facts.errors, conda=conda, path=path or "")
     if cxx is not None and cxx.whose == "system":
@@ -249,7 +249,7 @@ def glibc_too_old(facts: api.Facts) -> api.Finding | None:
         )
     why = api.refused(facts.index_answer, facts.interpreter, facts.host)
     if why is not None and why.cause == "glibc-too-old":
-        return _last_for_old_glibc(
+        return _report_old_glibc(
             facts,
             found=why.found,
             means="pip and uv find no wheel that this system can load, so nothing is installed",
@@ -263,9 +263,9 @@ def glibc_too_old(facts: api.Facts) -> api.Finding | None:
     floor = api.glibc_floor(torch.version, torch.variant, where)
     if api.at_least(have, floor):
         return None
-    return _last_for_old_glibc(
+    return _report_old_glibc(
         facts,
-        found=f"{torch.named} needs glibc {floor}; {facts.host.name} has {have}",
+        found=f"{torch.described} needs glibc {floor}; {facts.host.name} has {have}",
         means=f'import torch fails with "version `GLIBC_{floor}\' not found"',
     )
 
@@ -273,9 +273,7 @@ def glibc_too_old(facts: api.Facts) -> api.Finding | None:
 NEWER_CONTAINER = "docker run --rm -it --gpus all pytorch/pytorch:latest"
 
 
-def _last_for_old_glibc(
-    facts: api.Facts, *, found: str, means: str, error: str = ""
-) -> api.Finding:
+def _report_old_glibc(facts: api.Facts, *, found: str, means: str, error: str = "") -> api.Finding:
     return api.Finding(
         found=found,
         means=means,
@@ -287,7 +285,7 @@ def _last_for_old_glibc(
     )
 
 
-def _binary_needs(facts: api.Facts, file: str, needed: str, have: str) -> api.Finding:
+def _report_binary(facts: api.Facts, file: str, needed: str, have: str) -> api.Finding:
     """Report a binary that needs a newer glibc; `file`: the one that an error names, "" if none."""
     name = file.replace("\\", "/").rpartition("/")[2] or "a compiled module"
     library = next((p for p in ("flash_attn", "vllm", "torch") if p in file), "")
@@ -347,8 +345,8 @@ def macos_too_old(
             cure=api.torch_install(facts, specifier).cure or UPDATE_MACOS,
             cure_note=LAST_FOR_MACOS,
         )
-    error = facts.heard()
-    floor = _floor(facts) if facts.torch else ""
+    error = facts.error_text()
+    floor = _required_macos(facts) if facts.torch else ""
     arm = own.machine in ("arm64", "")
     below = bool(have and floor and arm) and not api.at_least(have, floor)
     if not error and not (below and facts.host.os == "macos"):
@@ -363,7 +361,7 @@ def macos_too_old(
     means = "torch.backends.mps.is_available() is False, so training runs on the CPU"
     this_macos = f"; this is macOS {have}" if have else ""
     if floor:
-        found = f"{facts.torch.named} needs macOS {floor} for the GPU{this_macos}"
+        found = f"{facts.torch.described} needs macOS {floor} for the GPU{this_macos}"
         means += f"; '{error}' names an outdated minimum" if error else ""
     else:
         found = f"the error '{error}'{this_macos}"
@@ -377,7 +375,7 @@ def macos_too_old(
     )
 
 
-def _floor(facts: api.Facts) -> str:
+def _required_macos(facts: api.Facts) -> str:
     """Return the higher of the two minimums."""
     own, version = facts.interpreter, facts.torch.version
     wheel = api.macos_floor(version, api.python_tag(own)) if own else ""

@@ -33,12 +33,12 @@ def torch_cpu_only(  # noqa: PLR0911  each vendor, and what was said
     host: api.Host | api.Unknown | None,
 ) -> api.Finding | None:
     """Find a GPU that another build supports and this one does not; without facts, an error decides."""
-    error = facts.heard()
+    error = facts.error_text()
     kind = facts.torch.accelerator
     if facts.runtime.gpu_works:
         return None
     if kind == "unknown" and not error:
-        return _fallen_back(facts)
+        return _find_default_index_build(facts)
     usable = [c for c in facts.nvidia.gpus if api.parts(c.compute_capability) >= (5,)]
     apart = [gpu for gpu in facts.amd.gpus if not gpu.integrated or gpu.gfx == HALO]
     # wheels have code for it, or a tool named it without its target
@@ -47,24 +47,30 @@ def torch_cpu_only(  # noqa: PLR0911  each vendor, and what was said
     intel = facts.intel
     arcs = [n for n in intel.names if api.named_as("arc", n)] if intel.discrete else []
     served = {"cuda": bool(usable), "rocm": bool(discrete), "xpu": bool(arcs), "mps": True}
-    name = f"{facts.torch.named} is {_what(facts.torch)}" if facts.torch else f"the error '{error}'"
+    name = (
+        f"{facts.torch.described} is {_build_name(facts.torch)}"
+        if facts.torch
+        else f"the error '{error}'"
+    )
     reached = facts.amd.told_by or not facts.rocm or facts.rocm.kfd in ("ok", "denied")
     if served.get(kind):
         return None
     if usable:
-        return _nvidia(facts, name, usable, error)
+        return _report_nvidia(facts, name, usable, error)
     if discrete and reached:
-        return _amd(facts, name, discrete, error)
+        return _report_amd(facts, name, discrete, error)
     if arcs or (intel.discrete and kind == "cpu"):
-        return _intel(facts, name, error, arc=bool(arcs))
+        return _report_intel(facts, name, error, arc=bool(arcs))
     if error and kind == "unknown":
         if "xpu" in error.lower():
-            return _intel(facts, "", error, arc=True)
-        return _on_nvidia(name, FROM_DRIVER_525, error)
-    return _of_no_gpu(facts, name, error, absent=nvidia is None, host_known=host is not None)
+            return _report_intel(facts, "", error, arc=True)
+        return _report_for_unknown_gpu(name, FROM_DRIVER_525, error)
+    return _find_without_known_gpu(
+        facts, name, error, absent=nvidia is None, host_known=host is not None
+    )
 
 
-def _of_no_gpu(
+def _find_without_known_gpu(
     facts: api.Facts, name: str, error: str, *, absent: bool, host_known: bool
 ) -> api.Finding | None:
     """Judge a CPU build without known GPUs; `absent`: there is certainly no NVIDIA GPU."""
@@ -72,12 +78,12 @@ def _of_no_gpu(
         return None
     if error and not absent and facts.host.os != "macos":
         more = f", but the job needs CUDA: the error '{error}'"
-        return _on_nvidia(name + more, FROM_DRIVER_525, error)
+        return _report_for_unknown_gpu(name + more, FROM_DRIVER_525, error)
     if facts.runtime.gpu_available is False:
         certain = facts.nvidia or facts.amd or facts.intel or facts.host or absent or not host_known
         if certain:
             return None
-        return _on_nvidia(
+        return _report_for_unknown_gpu(
             f"{name}, so it cannot use CUDA on any machine",
             "if the machine has an NVIDIA GPU: about 3 GB, no reboot; otherwise this build is the "
             "right one",
@@ -85,10 +91,10 @@ def _of_no_gpu(
             severity="warning",
         )
     # NVIDIA's toolkit is installed, but CUDA is not available
-    missed = facts.heard("/missed")
+    missed = facts.error_text("/missed")
     if facts.compilers.nvcc_version and missed:
         name += f"; nvcc {facts.compilers.nvcc_version} is installed, and the error '{missed}'"
-        return _on_nvidia(
+        return _report_for_unknown_gpu(
             name,
             "about 3 GB, no reboot; the installed toolkit does not matter, because each build "
             "contains its own CUDA",
@@ -101,7 +107,7 @@ def _of_no_gpu(
 FROM_DRIVER_525 = f"for NVIDIA GPUs with driver {OLDEST_DRIVER} or newer: about 3 GB, no reboot"
 
 
-def _on_nvidia(
+def _report_for_unknown_gpu(
     found: str, note: str, error: str, *, severity: api.Severity = "error", settle: str = ""
 ) -> api.Finding:
     """Report it for an unknown machine, assuming an NVIDIA GPU."""
@@ -116,7 +122,7 @@ def _on_nvidia(
     )
 
 
-def _fallen_back(facts: api.Facts) -> api.Finding | None:
+def _find_default_index_build(facts: api.Facts) -> api.Finding | None:
     """Report an install with several indexes in which pip took the default index's build."""
     cards = bool(facts.amd or facts.nvidia)
     extra = facts.expression("/extra-index")
@@ -142,7 +148,7 @@ def _fallen_back(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _what(build: api.TorchBuild) -> str:
+def _build_name(build: api.TorchBuild) -> str:
     kinds = {
         "cuda": f"built for NVIDIA, CUDA {build.cuda}",
         "rocm": "built for AMD, ROCm",
@@ -151,10 +157,12 @@ def _what(build: api.TorchBuild) -> str:
     return kinds.get(build.accelerator, "a CPU build")
 
 
-def _nvidia(facts: api.Facts, name: str, usable: list[api.NvidiaGpu], error: str) -> api.Finding:
+def _report_nvidia(
+    facts: api.Facts, name: str, usable: list[api.NvidiaGpu], error: str
+) -> api.Finding:
     capabilities = tuple({card.compute_capability for card in usable})
     small = max(card.memory_total or SMALL for card in usable) < SMALL
-    cards, driver = api.counted(card.name for card in usable), facts.nvidia_driver.version
+    cards, driver = api.list_counted(card.name for card in usable), facts.nvidia_driver.version
     own = (facts.host, facts.interpreter, facts.torch)
     fit = api.rebuild_cuda(own, driver, capabilities)
     found = f"{name}; the machine has {cards}"
@@ -180,7 +188,7 @@ def _nvidia(facts: api.Facts, name: str, usable: list[api.NvidiaGpu], error: str
     )
 
 
-def _amd(facts: api.Facts, name: str, chips: list[api.AmdGpu], error: str) -> api.Finding:
+def _report_amd(facts: api.Facts, name: str, chips: list[api.AmdGpu], error: str) -> api.Finding:
     # use the name first: tools print the target of an override or an early stepping
     gfx = tuple(dict.fromkeys(filter(None, (api.amd_gfx_by_name(c.name) or c.gfx for c in chips))))
     fit = api.rocm_build((facts.host, facts.interpreter, facts.torch), gfx)
@@ -198,7 +206,7 @@ def _amd(facts: api.Facts, name: str, chips: list[api.AmdGpu], error: str) -> ap
     )
 
 
-def _intel(facts: api.Facts, name: str, error: str, *, arc: bool) -> api.Finding:
+def _report_intel(facts: api.Facts, name: str, error: str, *, arc: bool) -> api.Finding:
     """Report an Intel GPU; `name`: the build, "" if only an error shows that a job requests XPU."""
     return api.Finding(
         title="This PyTorch build cannot use the Intel GPU",
@@ -231,7 +239,7 @@ def cuda_old(
         return None
     return api.Finding(
         found=(
-            f"{torch.named} is built for CUDA {torch.cuda}; driver {driver.version} also runs CUDA "
+            f"{torch.described} is built for CUDA {torch.cuda}; driver {driver.version} also runs CUDA "
             "12 builds"
         ),
         cure=fit.cure,
@@ -266,12 +274,12 @@ BLACKWELL = "cu128"
 )
 def gpu_too_new_for_torch(facts: api.Facts) -> api.Finding | None:
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
-    coverage, image = api.coverage(facts), facts.heard("/no-image")
+    coverage, image = api.coverage(facts), facts.error_text("/no-image")
     if coverage is not None and image:
         coverage = _without_ptx(coverage)
-    cards = coverage.too_new if coverage else _from_text(facts, image)
+    cards = coverage.too_new if coverage else _cards_from_text(facts, image)
     if not cards:
-        return _unknown_to_compiler(facts)
+        return _find_old_compiler(facts)
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
     found = f"{api.cards_named(cards)}; {api.code_of(facts.torch, coverage)}"
     if coverage is not None and coverage.works:
@@ -303,12 +311,14 @@ def gpu_too_new_for_torch(facts: api.Facts) -> api.Finding | None:
     )
 
 
-def _unknown_to_compiler(facts: api.Facts) -> api.Finding | None:
+def _find_old_compiler(facts: api.Facts) -> api.Finding | None:
     """Return the finding for a compiler that does not know the GPU: Triton's ptxas or a build tool."""
-    error = facts.heard("/unknown-arch")
+    error = facts.error_text("/unknown-arch")
     if not error:
         return None
-    if (match := facts.search("/gpu-name", error)) and (own := _ptxas(facts, error, match)):
+    if (match := facts.search("/gpu-name", error)) and (
+        own := _find_old_ptxas(facts, error, match)
+    ):
         return own
     # an index for an older CUDA than the installed one would be a downgrade
     variant = facts.torch.variant if facts.torch.accelerator == "cuda" else ""
@@ -332,7 +342,7 @@ def _unknown_to_compiler(facts: api.Facts) -> api.Finding | None:
 ARCHS = 'python -c "import torch; print(torch.__version__, torch.cuda.get_arch_list())"'
 
 
-def _ptxas(facts: api.Facts, error: str, match: re.Match[str]) -> api.Finding | None:
+def _find_old_ptxas(facts: api.Facts, error: str, match: re.Match[str]) -> api.Finding | None:
     """Return the finding if torch has code for the GPU but ptxas does not know it; None if torch has none.
 
     If torch is unknown, the GPU must be one that CUDA 12.8 and so ptxas before torch 2.10 do not know.
@@ -355,12 +365,12 @@ def _ptxas(facts: api.Facts, error: str, match: re.Match[str]) -> api.Finding | 
     found = f"the error '{error}'"
     if knows:
         setting = facts.environment.get(variable)
-        found += f"; the ptxas of {torch.named} supports {arch}, so another ptxas was used"
+        found += f"; the ptxas of {torch.described} supports {arch}, so another ptxas was used"
         found += f": {variable} is {setting}" if setting else ""
         note, settle = "Triton then uses its own ptxas", "env | grep PTXAS"
     else:
-        brought = f"{torch.named} comes with the ptxas of CUDA {own.cuda}" if own else ""
-        found += f"; {brought}, and {arch} needs {needed}" if brought else ""
+        own_ptxas = f"{torch.described} comes with the ptxas of CUDA {own.cuda}" if own else ""
+        found += f"; {own_ptxas}, and {arch} needs {needed}" if own_ptxas else ""
         note = f"needs no download: uses the ptxas of an installed CUDA {needed} or newer"
         if newer:
             note += f"; or install torch {newer} or newer, whose Triton comes with such a ptxas"
@@ -386,7 +396,7 @@ def _without_ptx(coverage: api.Coverage) -> api.Coverage:
     return coverage._replace(works=works, too_new=(*coverage.too_new, *new))
 
 
-def _from_text(facts: api.Facts, image: str) -> tuple[api.NvidiaGpu, ...]:
+def _cards_from_text(facts: api.Facts, image: str) -> tuple[api.NvidiaGpu, ...]:
     """Return the card in torch's warning, or the cards of a machine that has only new ones and failed."""
     refused = api.card_refused(facts.errors)
     # 8.0 and newer were never dropped
@@ -416,7 +426,7 @@ OLDEST_KEPT = (7, 5)
 def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
     coverage = api.coverage(facts)
-    error = "" if coverage else facts.heard("/too-old")
+    error = "" if coverage else facts.error_text("/too-old")
     refused = None if coverage else api.card_refused(facts.errors)
     cards = coverage.too_old if coverage else ()
     # what torch refuses below 8.0 is too old for it
@@ -424,11 +434,11 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
         cards = (refused,)
     image = ""
     if not cards and not error and not facts.torch:
-        image = facts.heard("/no-image")
+        image = facts.error_text("/no-image")
         own = facts.nvidia.gpus if image else ()
         # with only old cards, the error shows a build that dropped them
         cards = own if all(() < api.parts(c.compute_capability) < OLDEST_KEPT for c in own) else ()
-    if triton := facts.heard("/triton-too-old"):
+    if triton := facts.error_text("/triton-too-old"):
         return api.Finding(
             title="torch.compile needs a newer GPU",
             means=(
@@ -441,7 +451,7 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
             said=triton,
         )
     if not cards and not error:
-        return _never_supported(facts)
+        return _find_unsupported_capability(facts)
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
     found = f"{api.cards_named(cards)}; {api.code_of(facts.torch, coverage)}"
     if coverage is not None and coverage.works:
@@ -480,10 +490,10 @@ NEWER_GPU = api.advise("Train on a GPU of compute capability 5.0 or newer")
 ON_CPU = "small models can also be trained on the CPU"
 
 
-def _never_supported(facts: api.Facts) -> api.Finding | None:
+def _find_unsupported_capability(facts: api.Facts) -> api.Finding | None:
     """Use a compute capability stated in the text together with the error for missing code."""
-    capability = facts.heard("/spoken")
-    error = facts.heard(*("/no-image", "/no-kernel")) if capability else ""
+    capability = facts.error_text("/spoken")
+    error = facts.error_text(*("/no-image", "/no-kernel")) if capability else ""
     if not error:
         return None
     capability, error = (words.partition("`")[0].partition(")")[0] for words in (capability, error))
@@ -509,7 +519,9 @@ def torch_import_crash(
         return None
     lines = [line.strip() for line in stage.error.splitlines() if line.strip()] or ["no message"]
     if extension := facts.search("/backend", stage.error):
-        return _extension_fails(facts, api.brought_by(extension[1]), lines[-1].partition(". ")[0])
+        return _report_failing_extension(
+            facts, api.brought_by(extension[1]), lines[-1].partition(". ")[0]
+        )
     last = f"raises {lines[-1][:200]}" if raised else f"ends with {lines[0][:200]}"
     means = NOTHING_STARTS
     if "SIGILL" in stage.error:
@@ -532,7 +544,7 @@ def torch_import_crash(
 NOTHING_STARTS = "nothing that uses torch starts"
 
 
-def _extension_fails(facts: api.Facts, name: str, message: str) -> api.Finding:
+def _report_failing_extension(facts: api.Facts, name: str, message: str) -> api.Finding:
     """Report an entry point of the group torch.backends, which torch loads when it is imported."""
     installed = facts.packages.get(name)
     return api.Finding(
@@ -592,7 +604,7 @@ def torch_missing(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) 
         return None
     own = facts.interpreter
     if torch is not None or not own:
-        return _from_error(facts)
+        return _find_in_errors(facts)
     fit = api.torch_install(facts)
     if facts.target and facts.target.chosen_by == api.DECLARED:
         return api.Finding(
@@ -630,9 +642,9 @@ def torch_missing(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) 
 MODULE_NOT_FOUND = "every training script fails with ModuleNotFoundError: No module named 'torch'"
 
 
-def _from_error(facts: api.Facts) -> api.Finding | None:
+def _find_in_errors(facts: api.Facts) -> api.Finding | None:
     """Use an import error if no list shows torch; in a build, only if a list shows none."""
-    message, installed = facts.heard(), facts.packages.get("torch")
+    message, installed = facts.error_text(), facts.packages.get("torch")
     if not message or installed:
         return None
     errors = [error for error in facts.errors.errors if message in error.text]
@@ -702,7 +714,7 @@ def torch_sees_no_gpu(facts: api.Facts, runtime: api.Runtime) -> api.Finding | N
     why = f": '{reason}'" if reason else ""
     python = api.python(facts.interpreter)
     return api.Finding(
-        found=f"{torch} was run and sees no GPU{why}; the machine has {api.counted(names)}",
+        found=f"{torch} was run and sees no GPU{why}; the machine has {api.list_counted(names)}",
         cure=api.tell(f'{python} -c "import torch; torch.cuda.init()"'),
         cure_note="prints the reason that the driver reports",
         evidence=(runtime.torch_file,),

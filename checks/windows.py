@@ -10,7 +10,7 @@ LEAST = 8 << 30
 def pagefile_too_small(facts: api.Facts) -> api.Finding | None:
     """Judge the remaining memory; WinError 1455, in any language, makes it an error."""
     cpu = facts.torch.accelerator == "cpu"
-    error = facts.heard()
+    error = facts.error_text()
     free, total = facts.ram.commit_free, facts.ram.commit_total
     if not error and (free is None or free >= LEAST):
         return None
@@ -38,7 +38,7 @@ INTEL = ("backend_with_compiler", "intel-ext-pt-gpu", "intel-ext-pt-python")
 def windows_missing_dll(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Finding | None:
     """Report error 126 in a library."""
     if failed := facts.matched("/failed"):
-        return _missing_in_torch(facts, failed[1])
+        return _report_missing_in_torch(facts, failed[1])
     failed = facts.matched("/not-loaded")
     if failed is None:
         return None
@@ -56,7 +56,7 @@ def windows_missing_dll(facts: api.Facts, errors: api.Errors | api.Unknown) -> a
     )
 
 
-def _missing_in_torch(facts: api.Facts, name: str) -> api.Finding:
+def _report_missing_in_torch(facts: api.Facts, name: str) -> api.Finding:
     """Report which dependency of a DLL of torch is missing, and what brings it."""
     of_torch = f" of torch {facts.torch.version}" if facts.torch.version else ""
     found = f"WinError 126 in {name}.dll{of_torch}"
@@ -85,11 +85,13 @@ def _missing_in_torch(facts: api.Facts, name: str) -> api.Finding:
 @api.check("windows-vcredist", systems=("windows",), uses=(api.Errors, api.TorchBuild))
 def windows_vcredist(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Finding | None:
     """Report error 1114 in a torch library."""
-    stated = facts.heard("/stated")
-    if absent := facts.heard("/absent"):
-        return _no_runtime(absent)
-    if stated and facts.heard():
-        return _no_runtime(stated, f"the warning '{stated}', and a DLL that does not load")
+    stated = facts.error_text("/stated")
+    if absent := facts.error_text("/absent"):
+        return _report_missing_runtime(absent)
+    if stated and facts.error_text():
+        return _report_missing_runtime(
+            stated, f"the warning '{stated}', and a DLL that does not load"
+        )
     if stated:
         return api.Finding(
             title="The Visual C++ runtime is not installed",
@@ -103,7 +105,7 @@ def windows_vcredist(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.
     failed = facts.matched("/failed")
     if failed is None:
         return None
-    build = facts.torch.named if facts.torch else "torch 2.9 and newer"
+    build = facts.torch.described if facts.torch else "torch 2.9 and newer"
     return api.Finding(
         found=f"WinError 1114 in {failed[1]}.dll; {build} needs msvcp140.dll 14.40 or newer",
         cure=INSTALL_RUNTIME,
@@ -114,7 +116,7 @@ def windows_vcredist(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.
     )
 
 
-def _no_runtime(error: str, found: str = "") -> api.Finding:
+def _report_missing_runtime(error: str, found: str = "") -> api.Finding:
     return api.Finding(
         title="The Visual C++ runtime is not installed",
         found=found,
@@ -131,7 +133,7 @@ def wsl1_no_gpu(facts: api.Facts, host: api.Host) -> api.Finding | None:
     if host.wsl != 1:
         return None
     build = facts.torch.accelerator in ("cuda", "rocm", "xpu") and facts.torch.version
-    error = facts.heard()
+    error = facts.error_text()
     # someone who runs the driver's tools wants the GPU
     requested = facts.nvidia_answer.smi == "error"
     found = f"{host.name} runs under WSL 1"
@@ -155,17 +157,17 @@ def wsl1_no_gpu(facts: api.Facts, host: api.Host) -> api.Finding | None:
 )
 def wsl_container_toolkit_stale(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Report only error 500, and only if the system is WSL or unknown."""
-    error = facts.heard()
+    error = facts.error_text()
     windows = facts.host.os == "windows" or bool(facts.host.wsl)
     if not error and (windows or facts.container or not facts.host):
         # a missing kernel in a module gives the same error name: only CUDA startup in a container counts
-        error = facts.heard("/unnumbered")
+        error = facts.error_text("/unnumbered")
     if not error or (facts.host and not windows and "microsoft" not in facts.host.kernel.lower()):
         return None
     sure = windows or facts.container or "500" in error
-    inside = f" in a {facts.container.kind} container" if facts.container.kind else ""
+    in_container = f" in a {facts.container.kind} container" if facts.container.kind else ""
     return api.Finding(
-        found=f"CUDA says '{error}'{inside}",
+        found=f"CUDA says '{error}'{in_container}",
         cure=api.tell(
             "sudo apt-get install -y --only-upgrade nvidia-container-toolkit && "
             "sudo systemctl restart docker"

@@ -24,7 +24,7 @@ def say(code: str, *, silence: float = 600.0, **limits: float) -> tuple[list[str
 
     given = {"silence": 600.0, "timeout": 900.0, **limits}
     argv = [PY, "-S", "-u", "-c", code]
-    return lines, run_lines(argv, heard=heard, **given)
+    return lines, run_lines(argv, on_line=heard, **given)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_programs_that_do_not_start():
     assert ended.how == "not started"
     assert "FileNotFoundError" in ended.death
     assert run([PY, "a\0b"], timeout=1).how == "not started"
-    ended = run_lines(["/nowhere/python"], heard=lambda _: 1.0, silence=1.0, timeout=1.0)
+    ended = run_lines(["/nowhere/python"], on_line=lambda _: 1.0, silence=1.0, timeout=1.0)
     assert ended.how == "not started"
 
 

@@ -20,17 +20,17 @@ from tunedoctor.advice.error_texts import (
     Shortage,
     TokenizerFile,
     compares,
-    counted,
     cxx_too_old,
+    fact_or_none,
+    find_error,
     given_up,
-    known,
+    list_counted,
     metadata_gone,
     misfits,
     shared_memory,
     shortage,
     speaks_of_shared_memory,
     tokenizer_file,
-    told,
 )
 from tunedoctor.contracts.requirements import TRITON, Unmet, of_stack, unmet, unmet_by_all
 from tunedoctor.contracts.shipped import (
@@ -44,7 +44,7 @@ from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.facts.target import DECLARED
 from tunedoctor.messages.check_facts import CheckFacts as Facts
 from tunedoctor.messages.check_facts import expression, expressions
-from tunedoctor.messages.match import heard
+from tunedoctor.messages.match import matched_error
 from tunedoctor.model.findings import (
     Cure,
     Finding,

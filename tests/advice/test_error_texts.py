@@ -6,10 +6,10 @@ from tunedoctor.advice.error_texts import (
     GivenUp,
     Misfit,
     Shortage,
+    find_error,
     given_up,
     misfits,
     shortage,
-    told,
 )
 from tunedoctor.facts import Errors, ErrorText, Frame
 
@@ -29,7 +29,7 @@ def no_module_six(caller: str) -> Errors:
 
 
 def test_the_words_around_a_text_are_quoted():
-    result = told(
+    result = find_error(
         TWO_ERRORS,
         "too OLD",
     )
@@ -37,7 +37,7 @@ def test_the_words_around_a_text_are_quoted():
 
 
 def test_a_text_that_no_error_has_is_not_quoted():
-    result = told(
+    result = find_error(
         TWO_ERRORS,
         "b",
     )

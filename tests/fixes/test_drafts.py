@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 
 from tunedoctor import api
 from tunedoctor import facts as kinds
-from tunedoctor.advice.error_texts import compares, misfits, told
+from tunedoctor.advice.error_texts import compares, find_error, misfits
 from tunedoctor.diagnosis.agreement import Drafted, chosen, cures_shown, drafted
 from tunedoctor.diagnosis.engine import DiagnosedFinding, Diagnosis, diagnose
 from tunedoctor.diagnosis.registry import all_checks, all_fixes, marked
@@ -443,7 +443,7 @@ def test_of_any_text_one_short_line_is_told(texts, files, seen):
     errors = kinds.Errors(
         tuple(kinds.ErrorText(text, type=text.partition(":")[0], frames=frames) for text in texts)
     )
-    said = told(errors, seen)
+    said = find_error(errors, seen)
     assert len(said) <= 160
     assert "\n" not in said
     assert all(one.owner != one.other for one in misfits(errors))

@@ -86,7 +86,7 @@ from tunedoctor.system.child import run, run_lines
 flood = [sys.executable, "-IS", "-c", "import os\\nwhile True: os.write({}, b'x' * 65535 + bytes([10]))"]
 for fd in "12":
     argv = [*flood[:-1], flood[-1].format(fd)]
-    print(run(argv, timeout=600).how, run_lines(argv, heard=lambda _: 600.0, silence=600, timeout=600).how)
+    print(run(argv, timeout=600).how, run_lines(argv, on_line=lambda _: 600.0, silence=600, timeout=600).how)
 """
     assert _printed(code).split() == ["flooded"] * 4
 

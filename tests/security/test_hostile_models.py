@@ -80,7 +80,7 @@ def test_a_child_that_takes_too_much_memory_is_ended_by_whom_started_it():
     began = time.monotonic()
     ended = run(argv, timeout=500, memory=most)
     assert (ended.how, ended.death) == ("grown", "it used more than 0.5 GiB of memory")
-    ended = run_lines(argv, timeout=500, heard=lambda _: 500.0, silence=500, memory=most)
+    ended = run_lines(argv, timeout=500, on_line=lambda _: 500.0, silence=500, memory=most)
     assert (ended.how, ended.death) == ("grown", "it used more than 0.5 GiB of memory")
     assert time.monotonic() - began < 300
 

@@ -21,7 +21,7 @@ from tunedoctor.tables.small import brought_by, distribution_of, gave_up
 F = TypeVar("F", bound=Fact)
 
 
-def known(fact: F | Unknown | None) -> F | None:
+def fact_or_none(fact: F | Unknown | None) -> F | None:
     """Return the fact, or None if it is absent or unknown."""
     return None if isinstance(fact, Unknown) else fact
 
@@ -31,7 +31,7 @@ def raised(errors: Errors | Unknown | None) -> tuple[ErrorText, ...]:
     return errors.errors if isinstance(errors, Errors) else ()
 
 
-def told(errors: Errors | Unknown | None, *patterns: str) -> str:
+def find_error(errors: Errors | Unknown | None, *patterns: str) -> str:
     """Return what an error says from the first match of the patterns, in any case, to the end of its sentence."""
     any_pattern = _any_of(patterns)
     for error in raised(errors):
@@ -66,7 +66,7 @@ def _rows(name: str) -> tuple[re.Pattern[str], ...]:
     return tuple(map(expression, table("misfits")[name]))
 
 
-def counted(names: Iterable[str]) -> str:
+def list_counted(names: Iterable[str]) -> str:
     """Return "2 x A and B" for A, A, B."""
     numbers = Counter(names)
     return listed(f"{number} x {name}" if number > 1 else name for name, number in numbers.items())
@@ -74,7 +74,7 @@ def counted(names: Iterable[str]) -> str:
 
 def shared_memory(errors: Errors | Unknown | None) -> str:
     """Return the error which says that /dev/shm is full, missing or too small; "" if there is none."""
-    return told(errors, *table("misfits")["shared_memory"]) or _full(errors)
+    return find_error(errors, *table("misfits")["shared_memory"]) or _full(errors)
 
 
 def _full(errors: Errors | Unknown | None) -> str:
@@ -98,7 +98,9 @@ def speaks_of_shared_memory(error_text: str, errors: Errors | Unknown | None) ->
         if error_text in error.text and _shape("full").search(error.text)
     ]
     placed = any(error.frames or _shape("place").search(error.text) for error in full)
-    return bool(full) and not placed and bool(told(errors, *table("misfits")["shared_memory"]))
+    return (
+        bool(full) and not placed and bool(find_error(errors, *table("misfits")["shared_memory"]))
+    )
 
 
 Whose = Literal["system", "conda", "system before conda", "search path"]
@@ -328,7 +330,7 @@ def tokenizer_file(
     reader = packages.version("tokenizers") if packages else ""
     for words, first, since in table("misfits")["tokenizer_formats"]:
         old = not at_least(reader, first) if reader else library and not at_least(library, since)
-        if old and (error_text := told(errors, words)):
+        if old and (error_text := find_error(errors, words)):
             have = f"tokenizers {reader}" if reader else f"transformers {library}"
             return TokenizerFile(error_text, first, since, have)
     return None

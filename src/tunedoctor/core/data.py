@@ -338,7 +338,7 @@ def count(
 
         ended = child.run_lines(
             argv,
-            heard=read_line,
+            on_line=read_line,
             silence=_LOAD_SECONDS,
             timeout=_TIMEOUT,
             env={**os.environ, **_COUNTING},

@@ -75,7 +75,7 @@ def triage_files(files: Sequence[str], criteria: Criteria) -> Generator[TriagedF
     Raises DoctorError for an unknown id in `criteria`. Closing the generator ends the worker processes.
     """
     _checks(criteria)  # an unknown id is reported here, not once for each process
-    work = partial(_judged, criteria)
+    work = partial(_triage_file, criteria)
     if len(files) <= FEW or processors() < 2:
         yield from map(work, files)
         return
@@ -98,12 +98,12 @@ def _alone(criteria: Criteria, file: str) -> TriagedFile:
     """Judge a file in its own process, which may be killed."""
     try:
         with futures.ProcessPoolExecutor(1, initializer=workers.begin) as pool:
-            return pool.submit(_judged, criteria, file).result()
+            return pool.submit(_triage_file, criteria, file).result()
     except futures.BrokenExecutor:
         return TriagedFile(clean_text(file), problem="the process that read it was killed")
 
 
-def _judged(criteria: Criteria, path: str) -> TriagedFile:
+def _triage_file(criteria: Criteria, path: str) -> TriagedFile:
     began, file, notes = time.perf_counter(), clean_text(path), _Notes()
     problem, report = "", None
     try:

@@ -68,7 +68,7 @@ def open_checks(
     snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]
 ) -> dict[str, Check]:
     """Return the checks that can still be the cause by their ids: not found, and not ruled out by facts."""
-    excluded = {check.id for check in _found(diagnosis)} | _cleared(diagnosis)
+    excluded = {check.id for check in _found_checks(diagnosis)} | _cleared(diagnosis)
     some = [check for check in checks if check.id not in excluded | diagnosis.skipped.keys()]
     quiet = {
         check.id for check in some if check.id in diagnosis.quiet and _ruled_out(check, snapshot)
@@ -76,12 +76,12 @@ def open_checks(
     return {check.id: check for check in some if check.id not in quiet}
 
 
-def _found(diagnosis: Diagnosis) -> list[Check]:
+def _found_checks(diagnosis: Diagnosis) -> list[Check]:
     return [cause.check for cause in (*diagnosis.causes, *chain(*diagnosis.symptoms.values()))]
 
 
 def _cleared(diagnosis: Diagnosis) -> set[str]:
-    return {id_ for check in _found(diagnosis) for id_ in check.clears}
+    return {id_ for check in _found_checks(diagnosis) for id_ in check.clears}
 
 
 def leads_to(snapshot: Snapshot, checks: Mapping[str, Check]) -> tuple[ReportSuspect, ...]:

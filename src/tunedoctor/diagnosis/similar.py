@@ -72,7 +72,7 @@ def similar_cases(
         adds = case and (case.solved or not proved)
         new = proved or all(shown.cause != one.cause for shown in result)
         if case and case.cause == one.cause and adds and new and fits(case, snapshot):
-            result.append(_shown(case))
+            result.append(_report_case(case))
     return tuple(result[:MOST])
 
 
@@ -100,7 +100,7 @@ def fits(case: "SolvedCase", snapshot: Snapshot) -> bool:
     )
 
 
-def _shown(case: "SolvedCase") -> ReportCase:
+def _report_case(case: "SolvedCase") -> ReportCase:
     from tunedoctor.ranking.similar import index  # noqa: PLC0415  as above
 
     return ReportCase(

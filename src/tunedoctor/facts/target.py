@@ -268,7 +268,7 @@ class TorchBuild(Fact, frozen=True):
     conda: bool = False
 
     @property
-    def named(self) -> str:
+    def described(self) -> str:
         """Return "torch 2.9.1"; without a release "this torch"."""
         return f"torch {self.version}" if self.version else "this torch"
 

@@ -190,7 +190,7 @@ def met(
     else:
         words = [*job.step("--label", "--kill-on-bad-exit=0", "--wait=0"), *argv]
         how: Any = {"stdin": script, "timeout": most, "limit": child.FLOOD}
-        completed = child.run_lines(words, heard=on_line, silence=most, **how)
+        completed = child.run_lines(words, on_line=on_line, silence=most, **how)
     # task 0 first, whose clock is the reference for the others
     by_node = {answer["node"]: answer for _, answer in sorted(answers.items()) if "node" in answer}
     replies = [Reply(name, answer.get("snapshot", "").encode()) for name, answer in by_node.items()]

@@ -105,7 +105,7 @@ def tell(
 
     argv = [python_of(), ray_nodes.__file__]
     completed = run_lines(
-        argv, heard=on_line, silence=limit, timeout=limit, stdin=sent, limit=FLOOD
+        argv, on_line=on_line, silence=limit, timeout=limit, stdin=sent, limit=FLOOD
     )
     why = (completed.err.strip().splitlines() or [completed.death])[-1]
     if completed.code == ray_nodes.NO_CLUSTER:

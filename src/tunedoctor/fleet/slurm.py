@@ -119,7 +119,7 @@ def _run_srun(
     argv = [*_SRUN.split(), *words, "sh", "-c", payload.COMMAND]
     ask = partial(child.run_lines, argv, env=env, stdin=payload.payload(how), limit=child.FLOOD)
     try:
-        completed = ask(heard=on_line, silence=most, timeout=most)
+        completed = ask(on_line=on_line, silence=most, timeout=most)
     finally:  # an interruption must not leave a job behind
         if job and completed.how != "exit":
             child.run(["scancel", f"--name={job}"], timeout=60.0)

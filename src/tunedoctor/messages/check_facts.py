@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, Literal, cast
 
 from tunedoctor.facts import Fact, Host, Interpreter
-from tunedoctor.messages.match import heard
+from tunedoctor.messages.match import matched_error
 from tunedoctor.model.findings import Cure, pip, set_variable
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import Facts, Snapshot
@@ -58,9 +58,9 @@ class CheckFacts(Facts):
     def _key(self, key: str) -> str:
         return f"{self.id}{key}" if key[:1] in ("", "/") else key
 
-    def heard(self, *keys: str) -> str:
+    def error_text(self, *keys: str) -> str:
         """Return what an error says that a row of these keys, or one without a part, matches first; "" for none."""
-        return heard(self.errors, *map(self._key, keys or ("",)))
+        return matched_error(self.errors, *map(self._key, keys or ("",)))
 
     def expression(self, key: str) -> re.Pattern[str]:
         """Return the one regular expression of a part."""

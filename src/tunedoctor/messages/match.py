@@ -268,7 +268,7 @@ def _in_all(texts: tuple[str, ...]) -> tuple[Match, ...]:
     return tuple(match for n, text in enumerate(texts) for match in shipped().matches(text, n))
 
 
-def heard(errors: Errors | Unknown | None, *keys: str) -> str:
+def matched_error(errors: Errors | Unknown | None, *keys: str) -> str:
     """Return what an error says, its sentence, that a row of these keys, "id" or "id/part", matches first; or ""."""
     wanted_rows = {tuple(f"{key}/".split("/")[:2]) for key in keys}
     return next(

@@ -433,10 +433,12 @@ def _may_stay(task: Task, attempt: _Tried, name: str) -> bool:
 def speaking(outside: Mapping[str, Collection[str]], text: str) -> tuple[str, ...]:
     """Return who requires a range that an explanation repeats, of a package that it names."""
 
-    def said(name: str, range_: str) -> bool:
+    def is_repeated(name: str, range_: str) -> bool:
         clauses = filter(None, map(str.strip, range_.split(","))) if name in text else ()
         return any(re.search(rf"{re.escape(clause)}(?![\w.])", text) for clause in clauses)
 
     return tuple(
-        n for n, lines in outside.items() if any(said(*split_requirement(line)) for line in lines)
+        n
+        for n, lines in outside.items()
+        if any(is_repeated(*split_requirement(line)) for line in lines)
     )

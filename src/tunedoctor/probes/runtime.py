@@ -170,7 +170,7 @@ def run_script(  # noqa: PLR0913  each is a knob of one child
     words: list[str] = []
     allowed = seconds + GRACE
 
-    def heard(text: str) -> float:
+    def read_line(text: str) -> float:
         nonlocal allowed
         try:
             line = msgspec.json.decode(text, type=ScriptLine)
@@ -195,7 +195,7 @@ def run_script(  # noqa: PLR0913  each is a knob of one child
     env = {**environment, **table("probes")["run_variables"], **caches}
     completed = child.run_lines(
         argv,
-        heard=heard,
+        on_line=read_line,
         silence=allowed,
         idle=idle,
         timeout=overall,

@@ -32,7 +32,7 @@ class Document:
         key = (section, text)
         for number in range(self._next.get(key, 0), len(self.rows)):
             where, row = self.rows[number]
-            if _inside(where, section) and (f'"{text}"' in row or f"'{text}'" in row):
+            if _can_hold(where, section) and (f'"{text}"' in row or f"'{text}'" in row):
                 self._next[key] = number + 1
                 return number + 1
         return 0
@@ -48,7 +48,7 @@ class Document:
         return 0
 
 
-def _inside(where: str, section: str) -> bool:
+def _can_hold(where: str, section: str) -> bool:
     """Return whether a line below the header `where` can hold values of the table `section`."""
     return where == section or section.startswith(f"{where}.") or where.startswith(f"{section}.")
 

@@ -62,7 +62,7 @@ def read_requirements(
         text = row[:LONGEST_LINE].strip().rstrip("\\").strip()
         text = re.split(r"\s#|\s--hash", text, maxsplit=1)[0].strip()
         if included := _INCLUDED.match(text):
-            below = _inside(folder, file, included[1])
+            below = _path_in_folder(folder, file, included[1])
             if below:
                 limiting = limits or text.startswith(("-c", "--constraint"))
                 yield from read_requirements(folder, below, seen, limits=limiting)
@@ -87,7 +87,7 @@ def list_unread_lines(folder: Path, file: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _inside(folder: Path, file: str, included: str) -> str:
+def _path_in_folder(folder: Path, file: str, included: str) -> str:
     """Return an included file as a path of the folder; "" if it is none, or lies outside."""
     parts: list[str] = []
     for part in (

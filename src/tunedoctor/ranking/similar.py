@@ -170,10 +170,10 @@ def alike(
     }
     best = max(shared.values(), default=1.0)
     near = sorted(shared, key=lambda place: -shared[place])[: 10 * KEPT]
-    return tuple(_kept(cases, near, points, shared, best, possible, shares, words))
+    return tuple(_choose_cases(cases, near, points, shared, best, possible, shares, words))
 
 
-def _kept(  # noqa: PLR0913  intermediate results of one sum
+def _choose_cases(  # noqa: PLR0913  intermediate results of one sum
     cases: Index,
     near: list[int],
     points: Mapping[int, float],

@@ -88,7 +88,7 @@ def run(  # noqa: PLR0913  each is a knob of one child
 def run_lines(  # noqa: PLR0913  each is a knob of one child
     argv: Sequence[str],
     *,
-    heard: Callable[[str], float],
+    on_line: Callable[[str], float],
     silence: float,
     timeout: float,
     idle: float = math.inf,
@@ -98,9 +98,9 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
     limit: int = 4 << 20,
     memory: Limit | None = None,
 ) -> ChildResult:
-    """Run `argv` as `run` does and pass each line of standard output to `heard` as it arrives.
+    """Run `argv` as `run` does and pass each line of standard output to `on_line` as it arrives.
 
-    `heard` returns how many seconds of silence may follow that line; `silence` may precede the
+    `on_line` returns how many seconds of silence may follow that line; `silence` may precede the
     first. A child that is silent longer, does no work for `idle` seconds, or exceeds `timeout`
     is hung: then `seconds` is the limit. It gets SIGABRT first, so that faulthandler can report
     where it is. The first `limit` bytes of standard error are kept; lines after as many bytes are ignored.
@@ -112,7 +112,7 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
         return child
     out, err = _readers(child, limit)
     _give(child, stdin)
-    lines, hung = _Lines(heard, silence, child.pid), 0.0
+    lines, hung = _Lines(on_line, silence, child.pid), 0.0
     watch = Watch(child.pid, memory or Limit())
     try:
         while not hung and not watch.look():
@@ -228,10 +228,10 @@ def _result_of(
 class _Lines:
     """Cuts blocks into lines, passes each on, and knows how long ago the last one arrived."""
 
-    def __init__(self, heard: Callable[[str], float], silence: float, pid: int) -> None:
+    def __init__(self, on_line: Callable[[str], float], silence: float, pid: int) -> None:
         self.allowed = silence
         """Seconds of silence that may follow."""
-        self._heard = heard
+        self._on_line = on_line
         self._pid = pid
         self._open: list[bytes] = []
         """Parts of a line that has no end yet."""
@@ -244,7 +244,7 @@ class _Lines:
         for line in complete:
             text = b"".join((*self._open, line)).decode("utf-8", "replace")
             self._open.clear()
-            self.allowed = self._heard(text.rstrip("\r"))
+            self.allowed = self._on_line(text.rstrip("\r"))
         if complete:  # output counts as work
             self._last, self._idleness = time.monotonic(), _Idleness(self._pid)
         self._open += [rest] if rest else []

@@ -16,7 +16,7 @@ def fabric_down(facts: Facts) -> Finding | None:
         return Finding(
             found=f"port {port[1]} is down", cure=tell(f"ourctl port up {port[1]}"), said=port[0]
         )
-    if error := facts.heard("/link"):
+    if error := facts.error_text("/link"):
         return Finding(
             severity="error",
             found=f"{error}, on {facts.host.name}",
