@@ -15,10 +15,11 @@ from tunedoctor.cli.command_options import CheckOptions, SnapshotOptions
 from tunedoctor.cli.formats import check_outputs, tell
 from tunedoctor.cli.options import TERMINAL, Options, aim
 from tunedoctor.cli.output import write
-from tunedoctor.core.check import Examined, examine, judge, open_fix_note, target_of
+from tunedoctor.core.check import examine, judge, open_fix_note, target_of
 from tunedoctor.core.criteria import NO_SETTINGS, Criteria
 from tunedoctor.core.environment import announce_start
 from tunedoctor.core.errors import misuse
+from tunedoctor.core.examined import Examined
 from tunedoctor.core.project import declare_causes
 from tunedoctor.diagnosis.redaction import redact_text, snapshot_json, this_identity
 from tunedoctor.diagnosis.report import Report, exit_code

@@ -4,7 +4,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from msgspec import Meta
 
@@ -21,6 +21,7 @@ from tunedoctor.core.arguments import (
 from tunedoctor.core.criteria import NO_SETTINGS, Criteria, find_settings
 from tunedoctor.core.environment import choose_target, take_snapshot
 from tunedoctor.core.errors import misuse
+from tunedoctor.core.examined import Examined
 from tunedoctor.core.interaction import SILENT, Interaction
 from tunedoctor.core.project import declare_causes
 from tunedoctor.diagnosis.engine import diagnose
@@ -34,15 +35,6 @@ from tunedoctor.model.snapshot import Snapshot, from_json
 from tunedoctor.probes.system import knowledge
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.transaction import open_fix
-
-
-class Examined(NamedTuple):
-    """The facts of a machine and an environment, with the checks that will judge them."""
-
-    snapshot: Snapshot
-    checks: tuple[Check, ...]
-    """Those of the criteria, and after a smoke training one that says how it ended."""
-    smoke: ReportSmoke | None = None
 
 
 @public

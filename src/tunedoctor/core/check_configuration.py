@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.core.check import Examined
 from tunedoctor.core.configuration import require_framework_configuration
 from tunedoctor.core.errors import misuse
+from tunedoctor.core.examined import Examined
 from tunedoctor.core.models import cards_near
 from tunedoctor.diagnosis.report import Report, ReportDeclaration, ReportFinding
 from tunedoctor.facts import (
