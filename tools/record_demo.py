@@ -46,8 +46,8 @@ INSTALLED = (
     "bitsandbytes",
 )
 STORY = (
-    "a simulated workstation with an RTX 5090 whose driver, 570, is older than the PyTorch build needs"
-    " after an update of PyTorch; a careless install then took tokenizers back to 0.21"
+    "a simulated workstation with an RTX 5090. After an update, PyTorch needs a newer driver than the"
+    " installed 570, and a later installation downgraded tokenizers to 0.21"
 )
 VARIANT = "cu130"
 BREAKS = {"tokenizers": "0.21.4"}
