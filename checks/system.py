@@ -186,7 +186,7 @@ def _check_platform(facts: api.Facts, *, absent: bool) -> api.Finding | None:
 
 
 def _find_missing_device_code(facts: api.Facts) -> api.Finding | None:
-    """Find a library without kernels for this device, by its own message (flash-attn, flash_api.cpp)."""
+    """Find a library without kernels for this device, by its own message."""
     mac = bool(facts.apple) or facts.host.os == "macos"
     error = facts.error_text("/quantised")
     if error and (mac or not facts.host):
@@ -198,20 +198,20 @@ def _find_missing_device_code(facts: api.Facts) -> api.Finding | None:
             cure_note="LoRA in 16 bits runs on MPS and on the CPU",
             said=error,
         )
-    error = facts.error_text("/flash")
+    return None
+
+
+@api.check("flash-attention-old-gpu", uses=(api.Errors, api.NvidiaGpus))
+def flash_attention_old_gpu(facts: api.Facts) -> api.Finding | None:
+    """Find flash-attn on a card older than its kernels, by its own message (flash_api.cpp)."""
+    error = facts.error_text()
     if not error:
         return None
     names = dict.fromkeys(card.name for card in facts.nvidia.gpus)
     gpu = f"; the GPU is {api.listed(names)}" if names else ""
     return api.Finding(
-        title="flash-attn has no kernels for this GPU",
         found=f"the error '{error}'{gpu}",
-        means=(
-            "training fails at the first attention layer; flash-attn needs compute capability 8.0 "
-            "or higher"
-        ),
         cure=api.advise("Set attn_implementation='sdpa'"),
-        cure_note="in from_pretrained; axolotl: flash_attention: false and sdp_attention: true",
         said=error,
     )
 
