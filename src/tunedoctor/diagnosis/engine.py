@@ -232,8 +232,13 @@ def _nothing_examined(check: Check, snapshot: Snapshot, facts: Facts) -> str:
     """Return why a check that found nothing had nothing to examine, no environment or no GPU; "" if it had."""
     if _NOBODY in map(snapshot.get, _kinds_read(check, facts)):
         return _NOBODY.why
-    of_gpus = [snapshot.get(kind) for kind in kinds_of(check) if kind in _GPU_KINDS]
-    absent = of_gpus and all(isinstance(answer, Absent) for answer in of_gpus)
+    # a report that shows no failure of NVIDIA's tools does not say that there is no NVIDIA GPU
+    of_gpus = [
+        NvidiaGpus if kind is NvidiaAnswer else kind
+        for kind in kinds_of(check)
+        if kind in _GPU_KINDS
+    ]
+    absent = of_gpus and all(isinstance(snapshot.get(kind), Absent) for kind in of_gpus)
     return "no GPU to examine" if absent else ""
 
 

@@ -48,6 +48,7 @@ class _Case:
         self.family: rules.Family = rules.family(host, own) if own and host else ""
         self.offered = refusal.offered or ()
         self.last = max(self.offered, key=parts, default="")
+        self.first_on_windows = table("distributions")["first_torch_on_windows"]
         self.labels = ", ".join(sorted({v.partition("+")[2] for v in self.offered} - {""})[:2])
         self.release = release_row(self.bare) if refusal.name == "torch" else None
         """The table's row for the pinned torch."""
@@ -85,7 +86,7 @@ class _Case:
         if not refusal.offered:
             return self._nothing()
         # missing for this Python or system on any index, whatever the release
-        if all(v in ("0.1.2", "0.1.2.post1", "0.1.2.post2") for v in self.offered):
+        if all(parts(v) == (0, 1, 2) for v in self.offered):
             return self.because("sources of 2016", self.none_at_all())
         if self.macos and self.label.startswith(("cu", "rocm")):
             return self.because("no gpu of a mac")
@@ -193,7 +194,22 @@ class _Case:
             key = "no such release"
         elif self.labels and not (in_table and not self.has_wheel(self.pin)):
             key = "older than the index"
+        elif self._is_windows_list():
+            key = "no file for windows"
         return self.because(key, span=span)
+
+    def _is_windows_list(self) -> bool:
+        """Return whether the offered torch releases are those of the default index for Windows.
+
+        For other systems that index begins with another release for each Python.
+        """
+        first = min(self.offered, key=parts)
+        return (
+            self.name == "torch"
+            and not self.labels
+            and first == self.first_on_windows
+            and self.host.os in ("windows", "")
+        )
 
     def _below(self, version: str) -> Refused | None:
         """Judge a case in which only older releases are offered: because of Python, the system, or the index."""
