@@ -311,7 +311,7 @@ def test_what_an_error_resembles_is_named_with_its_line_and_what_settles_it():
     assert found.suspected[0].because == NO_IMAGE.strip()
     assert found.next == found.suspected[0].settle
     screen = terminal.render(ReportView(report=found, code=2), Screen())
-    assert "no cause is proven; most likely:" in screen
+    assert "No cause is certain. Most likely:" in screen
     assert f"confirm {found.next}" in " ".join(screen.split())
 
 

@@ -415,7 +415,7 @@ SESSIONS = [
                 out=[
                     "findings driver-too-old",
                     "can't be read",
-                    "3 reports: 1 with findings, 1 ready, 0 cannot be told, 1 not read",
+                    "3 reports: 1 with findings, 1 ready, 0 undecided, 1 not read",
                 ],
             ),
             Step(["triage", "r/00.txt"]),
@@ -429,7 +429,7 @@ SESSIONS = [
             Step(
                 ["triage", "r"],
                 code=1,
-                out=["4 reports: 1 with findings, 1 ready, 2 cannot be told"],
+                out=["4 reports: 1 with findings, 1 ready, 2 undecided"],
             ),
         ],
         files={

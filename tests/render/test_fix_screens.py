@@ -178,7 +178,7 @@ def test_a_stage_without_news_prints_nothing():
             (
                 "\n"
                 "✓ ~/a b is ready.  Undo with doctor undo --target ~/'a b'\n"
-                "Next: prove it with a tiny training\n"
+                "Next: test it with a tiny training run\n"
                 "  doctor smoke --target ~/'a b'\n"
             ),
         ),

@@ -217,3 +217,53 @@ def test_screen_of_a_choice(name):
     assert told.commands is None or {*told.commands.pip, *told.commands.uv_pip} <= {
         *screen.split("\n")
     }
+
+
+def text_screen(text: str, *, verbose: bool = False) -> str:
+    """Return the screen for a pasted text, with all checks."""
+    snapshot, checks = read_report(text), all_checks()
+    report = report_of(snapshot, diagnose(snapshot, checks), checks, seconds=0.1)
+    return screened(report, Screen(), verbose=verbose)
+
+
+def test_a_text_without_any_known_cause_is_undecided_in_one_sentence():
+    screen = text_screen("hello, my training does not learn anything useful, any idea?\n")
+    assert screen.startswith("input    pasted report\n")
+    assert "? Undecided: no known cause fits this text" in screen
+    assert "does not say" not in screen
+    assert "unknown" not in screen
+
+
+def test_what_a_text_does_not_say_is_listed_only_with_verbose():
+    text = "RuntimeError: CUDA error: no kernel image is available for execution on the device\n"
+    assert "the report does not say" not in " ".join(text_screen(text).split())
+    assert "the report does not say" in " ".join(text_screen(text, verbose=True).split())
+
+
+def test_no_text_makes_a_cause_certain():
+    text = "RuntimeError: CUDA error: no kernel image is available for execution on the device\n"
+    assert "100%" not in text_screen(text)
+
+
+def test_a_report_without_a_problem_says_so_and_what_it_lacks():
+    text = (
+        "PyTorch version: 2.9.1+cu126\nOS: Ubuntu 22.04 (x86_64)\n"
+        "Python version: 3.12.3 (64-bit runtime)\nIs CUDA available: True\n"
+        "Nvidia driver version: 570.86.15\nGPU 0: NVIDIA GeForce RTX 4090\n"
+        "[pip3] torch==2.9.1\n"
+    )
+    words = " ".join(text_screen(text).split())
+    assert "No problem found in the report: " in words
+    assert "need facts that the report lacks" in words
+
+
+@pytest.mark.parametrize(("days", "shown"), [(30, False), (31, True)])
+def test_the_age_of_the_wheel_table_is_shown_once_it_is_old(days, shown):
+    report = report_on("healthy-rtx4090")
+    known = replace(report.knowledge, days=days)
+    assert (
+        "table of PyTorch wheels" in screened(replace(report, knowledge=known), Screen())
+    ) == shown
+    assert "table of PyTorch wheels" in screened(
+        replace(report, knowledge=known), Screen(), verbose=True
+    )

@@ -77,6 +77,6 @@ def _summary(reports: tuple[Report, ...]) -> str:
         kind = {"ready": "ok", "findings": "warning", "unknown": "unknown"}[one.verdict]
         kind = "error" if "error" in worst else kind
         ids = dict.fromkeys(f.id for f in one.findings if f.severity in ("error", "warning"))
-        said = ", ".join(ids) or ("ready" if kind == "ok" else "could not be decided")
+        said = ", ".join(ids) or ("ready" if kind == "ok" else "undecided")
         lines.wrap(f"{one.machine.described or 'this machine'}: {said}", 2, mark(kind), kind)
     return lines.text()

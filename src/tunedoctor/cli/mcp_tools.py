@@ -47,7 +47,7 @@ INSTRUCTIONS = (
     "environment. Before installing a project, call check_project; before choosing a model, fit; before training, "
     "data. A finding's cure.command is the command that fixes it, to run in the user's shell; plan_fix shows how "
     "doctor would apply the fixes. Results leave out empty fields. The verdict "
-    "'unknown' means that a check could not be decided, not that it passed."
+    "'unknown' means that a check had no result, not that it passed."
 )
 _LONGEST = 1 << 18
 """Characters of a text that is read in the server's process; a longer one takes seconds."""

@@ -214,7 +214,7 @@ StrictOption = Annotated[
     bool,
     typer.Option(
         "--strict",
-        help="Fail on warnings and on checks that could not be decided.",
+        help="Fail on warnings and on checks without a result.",
         rich_help_panel="Policy",
     ),
 ]

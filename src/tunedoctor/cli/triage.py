@@ -106,7 +106,7 @@ def _print_rows(options: Options, sources: Sequence[str]) -> int:
         not_read = f", {count['']} not read" if count[""] else ""
         write(
             f"{len(files)} reports: {count['findings']} with findings, {count['ready']} ready, "
-            f"{count['unknown']} cannot be told{not_read}   {time.perf_counter() - began:.1f} s\n"
+            f"{count['unknown']} undecided{not_read}   {time.perf_counter() - began:.1f} s\n"
         )
     if count["findings"]:
         return 1

@@ -20,6 +20,8 @@ MOST = 3
 """Most cases to show."""
 _SHARED, _SPECIFIC = 0.15, 0.35
 """Least part of the text's rare words that a case has; of a proved cause, whose page says all that is general."""
+_LIKELY = 0.05
+"""Least likelihood of a cause of which a case without a solution of its own is shown."""
 _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -61,6 +63,7 @@ def similar_cases(
         for cause in diagnosis.causes
         if cause.severity != "note" and not cause.finding.settle
     }
+    likely = {one.cause for one in resembled.causes if one.likelihood >= _LIKELY}
     wanted = proved or _possible(snapshot, diagnosis, checks, resembled)
     least = _SPECIFIC if proved else _SHARED
     near = [one for one in resembled.similar if one.cause in wanted and one.shared >= least]
@@ -69,7 +72,7 @@ def similar_cases(
     for one in near:
         case = cases.get(one.thread)
         # the fix of a proved cause is shown with it, so only what solved a case adds to it
-        adds = case and (case.solved or not proved)
+        adds = case and (case.solved or (not proved and case.cause in likely))
         new = proved or all(shown.cause != one.cause for shown in result)
         if case and case.cause == one.cause and adds and new and fits(case, snapshot):
             result.append(_report_case(case))

@@ -18,6 +18,11 @@ def many(number: int, word: str) -> str:
     return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
+def percent(likelihood: float) -> str:
+    """Return "87%" for 0.87; at most 99%, since no text alone makes a cause certain."""
+    return f"{min(likelihood, 0.99):.0%}"
+
+
 def quoted_path(path: str) -> str:
     """Return a path quoted for a shell; a leading ~/ stays outside the quotes, so that the shell expands it."""
     import shlex  # noqa: PLC0415  few reports name a path

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from tunedoctor.core.explain import Explanation, Installed
 from tunedoctor.messages.cause import GROUPS
 from tunedoctor.model.findings import Check
+from tunedoctor.model.wording import percent
 from tunedoctor.render.page import render_page, render_text
 from tunedoctor.render.screen import Screen
 from tunedoctor.render.terminal import solved_before
@@ -40,7 +41,11 @@ def _suspects(explanation: Explanation, screen: Screen) -> str:
     for suspect in explanation.suspects:
         screen.line()
         screen.head(
-            f"{suspect.likelihood:4.0%}  ", (suspect.id, "bold"), "  ", text=suspect.title, indent=6
+            f"{percent(suspect.likelihood):>4}  ",
+            (suspect.id, "bold"),
+            "  ",
+            text=suspect.title,
+            indent=6,
         )
         screen.command("confirm", suspect.settle)
     screen.gap()

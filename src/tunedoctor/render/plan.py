@@ -422,7 +422,7 @@ def _applied(answer: FixResult, outcome: Outcome, screen: Screen) -> None:
         head += ", not proved by import"
     screen.wrap(f"{head}.  Undo with {answer.undo.replace(' ', BOUND)}", 2, mark("ok"))
     target = answer.look.removeprefix("doctor check")
-    smoke = (f"doctor smoke{target}", "prove it with a tiny training")
+    smoke = (f"doctor smoke{target}", "test it with a tiny training run")
     rest = (answer.look, "see what is left") if left else smoke
     screen.next(rest if new is None else smoke)
 
@@ -524,7 +524,7 @@ def _end(answer: "PackageSet", screen: Screen, target_option: str) -> None:
     kinds = Counter(package.change for package in answer.changed)
     if not kinds:
         screen.line(mark("ok"), " ", ("The set is consistent: nothing to change", "ok"))
-        screen.next((f"doctor smoke{target_option}", "prove it with a tiny training"))
+        screen.next((f"doctor smoke{target_option}", "test it with a tiny training run"))
         return
     gone = f", {kinds['removed']} to remove" if kinds["removed"] else ""
     done = f"A set exists: {kinds['changed']} to change, {kinds['added']} to add{gone}"

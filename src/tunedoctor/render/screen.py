@@ -26,7 +26,7 @@ from tunedoctor.target import safe_text
 Part = str | tuple[str, str]
 """Text, or text with its kind: a severity, ok, unknown, dim or bold."""
 NextStep = tuple[str, str]
-"""A command and its purpose: ("doctor smoke", "prove it with a tiny training"); the command can be ""."""
+"""A command and its purpose: ("doctor smoke", "test it with a tiny training run"); the command can be ""."""
 MARKS = {"error": "✗", "warning": "!", "ok": "✓", "unknown": "?", "note": "-"}
 """The marks differ in shape, so colour is not needed."""
 COLOURS = {"error": "red", "warning": "yellow", "ok": "green", "unknown": "cyan", "note": ""}

@@ -9,14 +9,26 @@ from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.diagnosis.similar import ReportCase
 from tunedoctor.facts.target import FOUND, MOST_NAMED, NO_ENVIRONMENT, NOT_RUN, makes
 from tunedoctor.model.findings import Advice, Command
-from tunedoctor.model.wording import ago, by_reason, gib, listed, many, name_counts, quoted_path
+from tunedoctor.model.snapshot import NOT_TOLD
+from tunedoctor.model.wording import (
+    ago,
+    by_reason,
+    gib,
+    listed,
+    many,
+    name_counts,
+    percent,
+    quoted_path,
+)
 from tunedoctor.render.formats import ReportView
 from tunedoctor.render.screen import BOUND, MARKS, NextStep, Screen, mark
 
 NONE_CHECKED = "no Python environment was checked"
 """What people read for NO_ENVIRONMENT, the text in snapshots."""
-_FAINT = 0.05
-"""Likelihood below which only the first suspect is shown."""
+_FIRST, _OTHERS = 0.1, 0.05
+"""Least likelihood of the first suspect that is shown, and of the others."""
+_OLD_TABLE = 30
+"""Days after which the age of the wheel table is shown."""
 
 
 def render(view: ReportView, screen: Screen, *, verbose: bool = False, quiet: bool = False) -> str:
@@ -43,9 +55,7 @@ def render(view: ReportView, screen: Screen, *, verbose: bool = False, quiet: bo
         screen.gap()
         _suspected(report, screen)
         solved_before(report.similar, screen)
-        for why, ids in by_reason(report.unknown).items():
-            screen.wrap(f"{listed(ids, 99 if verbose else 3)}: {why}", 2, "?")
-        screen.gap()
+        _undecided_checks(report, screen, verbose=verbose)
     if verbose:
         screen.row("passed", ", ".join(report.passed), 9)
         for id_, why in report.skipped.items():
@@ -54,9 +64,17 @@ def render(view: ReportView, screen: Screen, *, verbose: bool = False, quiet: bo
         screen.wrap(", ".join([*tally(report), f"{report.seconds:.2f} s"]), kind="dim")
     if not quiet:
         _trained(report, screen)
-        _ages(report, screen)
+        _ages(report, screen, verbose=verbose)
     _verdict(view, screen)
     return screen.text()
+
+
+def _undecided_checks(report: Report, screen: Screen, *, verbose: bool) -> None:
+    """Print the checks without a result by reason; what a pasted text does not say only if `verbose`."""
+    for why, ids in by_reason(report.unknown).items():
+        if verbose or why != NOT_TOLD.why:
+            screen.wrap(f"{listed(ids, 99 if verbose else 3)}: {why}", 2, "?")
+    screen.gap()
 
 
 def is_machine_fact(finding: ReportFinding) -> bool:
@@ -83,7 +101,7 @@ def _overview(report: Report, screen: Screen) -> None:
         if not text and area.status in ("ok", "skipped"):
             continue
         screen.wrap(
-            text or "could not be decided" * (area.status == "unknown") or "see below",
+            text or "undecided" * (area.status == "unknown") or "see below",
             13,
             (f"{MARKS[_AREA_MARKS.get(area.status, area.status)]} {area.name:<11}", area.status),
         )
@@ -95,7 +113,7 @@ def _heading(report: Report, screen: Screen) -> None:
     what = [f"Python {target.version}"] if target.version else []
     libraries = [n for n in ("torch", "transformers", "peft") if n in target.packages]
     what += [f"{n} {target.packages[n] or '?'}" for n in libraries]
-    place = target.asked or target.python or "this report"
+    place, pasted = target.asked or target.python, is_pasted(report)
     if target.chosen_by == "none":
         why = f"--profile {report.profile}"
         place = f"none: {NONE_CHECKED if nowhere_to_look(report) else why}"
@@ -106,14 +124,19 @@ def _heading(report: Report, screen: Screen) -> None:
         for gpu in machine.gpus
         for name in [gpu.name.removeprefix("NVIDIA ").removeprefix("GeForce ")]
     )
-    parts = [machine.system or "system unknown"]
-    parts += gpus or ["no GPU" if machine.gpus_known else "GPUs unknown"]
+    parts = [machine.system] if machine.system else []
+    parts += gpus or (["no GPU"] if machine.gpus_known else [])
     parts += [f"driver {machine.driver}"] if machine.driver else []
     parts += [f"{gib(machine.ram)} RAM"] if machine.ram else []
     # lines end between items, never inside one
-    for name, items in (("target", [f"{place} ", *what]), ("machine", parts)):
+    for name, items in (
+        ("input", ["pasted report"] if pasted else []),
+        ("target", what if pasted else [f"{place} ", *what]),
+        ("machine", parts),
+    ):
         whole = ", ".join(item.replace(" ", BOUND) for item in items)
-        screen.wrap(whole.replace(f"{BOUND}, ", "  "), 9, name)
+        if whole:
+            screen.wrap(whole.replace(f"{BOUND}, ", "  "), 9, name)
     screen.row("needs", ", ".join(f"{name} {what}" for name, what in report.needs.items()), 9)
 
 
@@ -162,19 +185,20 @@ def _cure(finding: ReportFinding, screen: Screen) -> None:
 
 
 def suspects(report: Report) -> list[ReportSuspect]:
-    """Return likely causes if no error is proven: the first, and others that are likely enough."""
+    """Return the causes that are likely enough to name, if no error is proven."""
     some = report.suspected
-    if any(finding.severity == "error" for finding in report.findings):
+    proven = any(finding.severity == "error" for finding in report.findings)
+    if proven or not some or some[0].likelihood < _FIRST:
         return []
-    return [suspect for suspect in some if suspect is some[0] or suspect.likelihood >= _FAINT]
+    return [suspect for suspect in some if suspect.likelihood >= _OTHERS]
 
 
 def _suspected(report: Report, screen: Screen) -> None:
     some, previous = suspects(report), ""
     if some:
-        screen.line(mark("unknown"), " ", ("no cause is proven; most likely:", "unknown"))
+        screen.line(mark("unknown"), " ", ("No cause is certain. Most likely:", "unknown"))
     for suspect in some:
-        screen.wrap(f"{suspect.likelihood:4.0%}  {suspect.id}: {suspect.title}", 8)
+        screen.wrap(f"{percent(suspect.likelihood):>4}  {suspect.id}: {suspect.title}", 8)
         screen.row("because", suspect.because if suspect.because != previous else "")
         previous = suspect.because
         screen.command("confirm", suspect.settle)
@@ -197,15 +221,16 @@ def _trained(report: Report, screen: Screen) -> None:
     if smoke and smoke.tokens_per_second:
         speed = f"{smoke.tokens_per_second:,.0f} tokens/s on {smoke.device_name or smoke.device}"
         fell = f", loss {smoke.losses[0]:.2f} → {smoke.losses[-1]:.2f}" if smoke.losses else ""
-        screen.wrap(f"a tiny training: {speed}{fell}", kind="dim")
+        screen.wrap(f"smoke test: {speed}{fell}", kind="dim")
 
 
-def _ages(report: Report, screen: Screen) -> None:
-    """Print in dim lines how old imports and the wheel table are, and why a newer table is not used."""
+def _ages(report: Report, screen: Screen, *, verbose: bool) -> None:
+    """Print in dim lines how old imports and an old wheel table are, and why a newer table is not used."""
     if report.remembered:
         text = f"imports tested {ago(report.remembered)}; doctor check --deep repeats them"
         screen.wrap(text, kind="dim")
-    if knowledge := report.knowledge:
+    knowledge = report.knowledge
+    if knowledge and (verbose or knowledge.problem or knowledge.days > _OLD_TABLE):
         age = "today" if knowledge.days == 0 else f"{many(knowledge.days, 'day')} old"
         screen.wrap(f"table of PyTorch wheels: {knowledge.date}, {age}", kind="dim")
         if knowledge.problem:
@@ -258,7 +283,7 @@ def next_steps(view: ReportView) -> list[NextStep]:
     if nowhere_to_look(report):
         return nearby_ways(report)
     if report.target.python and not report.needs:
-        smoke = (f"doctor smoke{target_option(report)}", "prove it with a tiny training")
+        smoke = (f"doctor smoke{target_option(report)}", "test it with a tiny training run")
         return [("doctor init", "write a training configuration") if report.smoke else smoke]
     return [("doctor check", "check a Python environment too")] * (
         report.target.chosen_by == "none"
@@ -277,8 +302,7 @@ def nearby_ways(report: Report) -> list[NextStep]:
 
 def _verdict(view: ReportView, screen: Screen) -> None:
     report, count = view.report, view.tally
-    undecided = len(report.unknown)
-    open_ = f"{many(undecided, 'check')} could not be decided" if undecided else ""
+    open_ = _undecided(report)
     counts = [many(n, s) for s, n in count.items() if n and s != "note"]
     nearby = nowhere_to_look(report)
     if nearby:
@@ -286,13 +310,19 @@ def _verdict(view: ReportView, screen: Screen) -> None:
     if report.verdict == "ready" and not count["error"]:
         remarks = [*counts, *([open_] if open_ else [])]
         sure = (
-            "No problem found by the selected checks" if view.partial else machine_sentence(report)
+            "No problem found by the selected checks"
+            if view.partial
+            else machine_sentence(report)
+            if not is_pasted(report)
+            else "No problem found in the report"
         )
         more = (". " if sure.endswith(".") else ": ") + ", ".join(remarks) if remarks else ""
         screen.wrap(f"{sure}{more.replace('.. ', '. ')}", 2, mark("ok"), "ok")
         return screen.next(*next_steps(view))
     if report.verdict == "unknown" and not count["error"]:
         why = NONE_CHECKED if nearby else ", ".join([*counts, open_] if open_ else counts)
+        if is_pasted(report) and not counts:
+            why = _text_verdict(report)
         screen.wrap(f"Undecided: {why}" if why else "Undecided", 2, mark("unknown"), "unknown")
         # a finding shows its own command to confirm it
         if nearby:
@@ -303,10 +333,34 @@ def _verdict(view: ReportView, screen: Screen) -> None:
             screen.wrap(report.next, 6, "Next:")
         return None
     kind = "error" if count["error"] else "warning"
-    screen.wrap(
-        f"Not ready: {', '.join([*counts, *([open_] if open_ else [])])}", 2, mark(kind), kind
-    )
+    # what a text does not say is no news once it shows what is wrong
+    remarks = counts if not open_ or is_pasted(report) else [*counts, open_]
+    screen.wrap(f"Not ready: {', '.join(remarks)}", 2, mark(kind), kind)
     return screen.next(*next_steps(view))
+
+
+def is_pasted(report: Report) -> bool:
+    """Return whether the report is about a pasted text, and not about an environment or this machine."""
+    target = report.target
+    return target.chosen_by != "none" and not (target.asked or target.python)
+
+
+def _undecided(report: Report) -> str:
+    """Return how many checks gave no result; "" for none."""
+    count = len(report.unknown)
+    if is_pasted(report) and count:
+        return f"{many(count, 'check')} need{'s' * (count == 1)} facts that the report lacks"
+    return f"{many(count, 'check')} undecided" if count else ""
+
+
+def _text_verdict(report: Report) -> str:
+    """Return what a text without a proven cause is known to show."""
+    likely = suspects(report)
+    if not likely:
+        return "no known cause fits this text"
+    if len(likely) == 1:
+        return "one cause is likely, but the text does not prove it"
+    return "the text fits several causes"
 
 
 def _nearby(report: Report, screen: Screen) -> None:

@@ -10,7 +10,7 @@ from math import isfinite
 from pathlib import Path
 
 from tunedoctor.diagnosis.report import Report, ReportCure, ReportFinding, ReportSmoke, exit_code
-from tunedoctor.model.wording import by_reason, gib, many, name_counts
+from tunedoctor.model.wording import by_reason, gib, many, name_counts, percent
 from tunedoctor.render.formats import ReportView
 from tunedoctor.render.html import STYLE, clean, frame, meter, numbers, rows, table
 from tunedoctor.render.memory import memory
@@ -84,7 +84,7 @@ def fragment(report: Report) -> str:
     symptoms = {symptom.id: symptom for symptom in report.symptoms}
     kind, title = _verdict(view)
     findings = "".join(_finding(finding, symptoms) for finding in report.findings)
-    undecided = f"{many(len(report.unknown), 'check')} could not be decided"
+    undecided = f"{many(len(report.unknown), 'check')} undecided"
     style = STYLE + Path(__file__).with_suffix(".css").read_text("ascii")
     # nested rules apply inside of the element; what is meant for the page is meant for the element
     style = re.sub(r"(?<=[{}\n])(?::root|body)(?=\{)", "&", style).replace("\n", "")
@@ -185,7 +185,7 @@ def _suspects(report: Report) -> str:
     advice = ReportCure(kind="advice", command="")
     note, items = partial(ReportFinding, severity="note", means="", cure=advice), list[str]()
     for suspect in suspects(report):
-        text = f"{suspect.likelihood:.0%} likely{suspect.because and f', because of: {suspect.because}'}"
+        text = f"{percent(suspect.likelihood)} likely{suspect.because and f', because of: {suspect.because}'}"
         items.append(
             _finding(
                 note(id=suspect.id, title=suspect.title, found=text, settle=suspect.settle), {}

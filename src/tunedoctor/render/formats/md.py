@@ -15,9 +15,10 @@ from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.facts import Errors, Unknown
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import Snapshot, from_data, to_data
-from tunedoctor.model.wording import by_reason, gib, listed
+from tunedoctor.model.wording import by_reason, gib, listed, percent
 from tunedoctor.readers.facts_block import text_of
 from tunedoctor.render.formats import ReportView
+from tunedoctor.render.terminal import suspects
 
 if TYPE_CHECKING:
     import re
@@ -84,13 +85,12 @@ def _finding(finding: ReportFinding) -> Iterator[str]:
 
 
 def _suspected(report: Report) -> Iterator[str]:
-    if report.suspected:
-        yield "#### No cause is proven; most likely"
-        described = (
-            (suspect, _words(f"{suspect.title}. {suspect.because}")) for suspect in report.suspected
-        )
+    if likely := suspects(report):
+        yield "#### No cause is certain. Most likely"
+        described = ((suspect, _words(f"{suspect.title}. {suspect.because}")) for suspect in likely)
         yield "\n".join(
-            f"- {suspect.likelihood:.0%} `{suspect.id}`: {words}" for suspect, words in described
+            f"- {percent(suspect.likelihood)} `{suspect.id}`: {words}"
+            for suspect, words in described
         )
 
 

@@ -57,7 +57,7 @@ def _metrics(view: ReportView) -> Iterator[tuple[str, str, list[Sample]]]:
     checks: list[Sample] = [({"outcome": name}, len(some)) for name, some in outcomes.items()]
     yield "doctor_checks", "Checks without a finding, by outcome.", checks
     silent: list[Sample] = [({"id": id_}, 1) for id_ in report.unknown]
-    yield "doctor_check_unknown_info", "A check that could not be decided.", silent
+    yield "doctor_check_unknown_info", "A check without a result.", silent
     timestamp = _single_sample(_time(report.taken))
     yield "doctor_run_timestamp_seconds", "Time when the facts were collected.", timestamp
     yield (
