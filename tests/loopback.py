@@ -91,6 +91,10 @@ class Server(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
 
+    def __exit__(self, *_: object) -> None:
+        """Stop serving too: a thread that waits on a closed socket is busy until the process ends."""
+        self.close()
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Leave broken connections to the client, which says what it met."""
 
