@@ -6,6 +6,9 @@ GLIBC_IMAGE = api.tell("docker run --rm -it python:3.12-slim")
 GLIBC_IMAGE_NOTE = "an image with glibc (Debian, Ubuntu, Rocky) has wheels"
 BLOCKED = "GPU access blocked by the operating system"
 
+ARM_PYTHON = api.tell("uv python install cpython-3.12-macos-aarch64")
+ARM_PYTHON_NOTE = "installs a Python for arm64; then create a new environment with it"
+
 
 @api.check(
     "platform-unsupported",
@@ -37,6 +40,8 @@ def platform_unsupported(
             cure=GLIBC_IMAGE,
             cure_note=GLIBC_IMAGE_NOTE,
         )
+    if mixed := facts.matched("/mach-o"):
+        return _report_mixed_mac(facts, built_for=mixed[1], needed=mixed[2], error=mixed[0])
     if why := api.refused(facts.index_answer, facts.interpreter, facts.host):
         return _report_no_wheel(facts, why) if why.cause == "platform-unsupported" else None
     return (
@@ -54,6 +59,23 @@ def _report_intel_mac(facts: api.Facts, what: str, error: str = "") -> api.Findi
         ),
         cure=facts.pip("install", "torch==2.2.2", "transformers<4.50", "numpy<2"),
         cure_note="needs Python 3.8 to 3.12; enough for small models on the CPU",
+        said=error,
+    )
+
+
+def _report_mixed_mac(facts: api.Facts, *, built_for: str, needed: str, error: str) -> api.Finding:
+    """Report a library for one of the two processors of Macs that a Python for the other one loads."""
+    if needed == "x86_64":  # this Python runs under Rosetta, on an Apple processor
+        cure, note = ARM_PYTHON, ARM_PYTHON_NOTE
+    else:
+        cure = facts.pip("install", "--force-reinstall", "--no-cache-dir", "torch")
+        note = "do the same for other packages that the error names, or create a new environment"
+    return api.Finding(
+        title="A library is built for the other processor of Macs",
+        found=f"a library for {built_for} in a Python for {needed}",
+        means="the import fails",
+        cure=cure,
+        cure_note=note,
         said=error,
     )
 
@@ -155,8 +177,8 @@ def _check_platform(facts: api.Facts, *, absent: bool) -> api.Finding | None:
                 title="This Python is an Intel build on an Apple processor",
                 found=f"{own.executable} runs under Rosetta as {own.machine}",
                 means="the last torch for it is 2.2.2, which does not see the GPU",
-                cure=api.tell("uv python install cpython-3.12-macos-aarch64"),
-                cure_note="installs a Python for arm64; then create a new environment with it",
+                cure=ARM_PYTHON,
+                cure_note=ARM_PYTHON_NOTE,
             )
         torch_specifiers = [o.specifier for o in facts.request.requirements if o.name == "torch"]
         bound = (
