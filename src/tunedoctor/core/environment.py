@@ -73,10 +73,9 @@ def require_target(place: Target) -> Target:
                 f"there are several environments: {', '.join(environments)}",
                 "--target PATH names one",
             )
-        own = f" ({place.own})" if place.own else ""
         misuse(
-            f"no Python environment was found here; doctor does not use its own environment{own}",
-            f"{makes(place.own)} creates one, --target PATH names another, --self means doctor's own",
+            "no Python environment was found here",
+            f"{makes(place.own)} creates one; --target PATH names another; --self means doctor's own",
         )
     return place
 

@@ -88,6 +88,10 @@ def _answer(answer: FitReport, screen: Screen) -> None:
         screen.wrap(note, 4, mark("note"))
 
 
+_OTHER_GPUS = ("--gpu", "--vram")
+"""Options that name a GPU of another machine."""
+
+
 def _two(number: float) -> str:
     return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
@@ -101,6 +105,8 @@ def _next(answer: FitReport, screen: Screen, model: str, words: Sequence[str]) -
         screen.next((fitting, "use these settings, which fit with room to spare"), others)
     elif model.strip("'").endswith(".toml"):
         screen.next((f"doctor train {model}", "train"))
+    elif any(word.partition("=")[0] in _OTHER_GPUS for word in words):
+        screen.next(others)  # what fits a GPU that is not here can't be trained here
     else:
         screen.next(("doctor init", "write a training configuration for this machine"))
 
