@@ -3,7 +3,7 @@
 from tunedoctor import api
 
 CUT_OFF = api.advise(
-    "Increase the maximum length (max_length, cutoff_len or max_seq_length), or set it to None"
+    "Increase the maximum length (max_length, cutoff_len or max_seq_length); TRL: max_length=None lifts it"
 )
 
 

@@ -73,9 +73,14 @@ def require_target(place: Target) -> Target:
                 f"there are several environments: {', '.join(environments)}",
                 "--target PATH names one",
             )
+        if place.own:
+            misuse(
+                f"the only environment here is doctor's own ({place.own})",
+                f"{makes(place.own)} creates another; --target PATH names one; --self uses doctor's own",
+            )
         misuse(
             "no Python environment was found here",
-            f"{makes(place.own)} creates one; --target PATH names another; --self means doctor's own",
+            f"{makes(place.own)} creates one; --target PATH names one (doctor envs lists yours)",
         )
     return place
 

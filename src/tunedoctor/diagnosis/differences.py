@@ -252,7 +252,9 @@ def explained(failing: Snapshot, well: Snapshot, check: Check) -> list[list[Item
 
     def goes(items: Iterable[Item]) -> bool:
         diagnosis = diagnose(exchanged(failing, well, items), [check])
-        return not diagnosis.causes and (blind or check.id not in diagnosis.unknown)
+        # a check that only read the errors of a report says nothing about the machine, but its finding is gone
+        decided = check.id not in diagnosis.unknown or check.id in diagnosis.quiet
+        return not diagnosis.causes and (blind or decided)
 
     kinds = dict.fromkeys(kinds_of(check))
     differ = [Item(kind) for kind in kinds if failing.get(kind) != well.get(kind)]

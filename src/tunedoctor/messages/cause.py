@@ -59,8 +59,8 @@ def told_by(cause: Cause, check: findings.Check) -> findings.Check:
 
 
 def page_of(check: findings.Check) -> str:
-    """Return the manual page of a check."""
-    return check.page or table("pages")["rows"].get(check.id, "")
+    """Return the manual page of a check: that of its cause file, else the docstring of its module."""
+    return table("pages")["rows"].get(check.id) or check.page
 
 
 def check_of(id_: str, cause: Cause, origin: str) -> findings.Check:
